@@ -1,0 +1,69 @@
+/** A container engine as a few verbs; `docker` and `process` implement it, one contract suite runs on both. */
+export interface ContainerEngine {
+  readonly kind: 'docker' | 'process'
+  /** Facts for `node inspect`; rejects when the engine does not answer. */
+  describe(): Promise<EngineDescription>
+  /** Why this node can never run such a task; null when it can. */
+  refuses(request: ContainerRequest): string | null
+  /** Makes the container (not started); idempotent per task id. Pulls the image when it is missing. */
+  create(request: ContainerRequest): Promise<ContainerHandle>
+  start(id: string): Promise<void>
+  /** Stop signal, then SIGKILL after the grace period; resolves when it has ended. */
+  stop(
+    id: string,
+    options: { readonly signal: string | null; readonly graceMs: number },
+  ): Promise<void>
+  /** Removes the (stopped) container; fine when it is gone. */
+  remove(id: string): Promise<void>
+  /** Null when there is no such container. */
+  inspect(id: string): Promise<ContainerState | null>
+  /** Containers of this node's tasks, running or not: what a restarted daemon adopts. */
+  list(): Promise<readonly ContainerState[]>
+  /** Calls `listener` with a container's id when something happened to it (start, die, remove …). */
+  watch(listener: (id: string) => void): () => void
+  close(): Promise<void>
+}
+
+export interface EngineDescription {
+  readonly version: string
+  readonly architecture: string
+  readonly os: string
+  readonly nanoCpus: number
+  readonly memoryBytes: number
+  readonly labels: Readonly<Record<string, string>>
+}
+
+export interface ContainerRequest {
+  readonly taskId: string
+  /** `service.slot.taskid`, Swarm's naming. */
+  readonly name: string
+  readonly image: string
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  /** Service's container labels and ours (cluster, node, task, service, slot). */
+  readonly labels: Readonly<Record<string, string>>
+  readonly nanoCpus: number
+  readonly memoryBytes: number
+  /** Ports that the ingress will dial; `process` puts the first into PORT. */
+  readonly targetPorts: readonly number[]
+  /** Facts that the built-in `meshd/whoami` prints; also put into the environment as MESH_*. */
+  readonly facts: Readonly<Record<'task' | 'slot' | 'node' | 'service', string>>
+}
+
+export interface ContainerHandle {
+  readonly id: string
+}
+
+export interface ContainerState {
+  readonly id: string
+  readonly taskId: string
+  readonly running: boolean
+  readonly started: boolean
+  readonly pid: number
+  readonly exitCode: number | null
+  readonly isOutOfMemory: boolean
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
+  /** Target port → where the ingress dials it; filled while it runs. */
+  readonly targets: Readonly<Record<string, string>>
+}

@@ -1,0 +1,219 @@
+import type { JsonObject } from '../../mesh/base/json.ts'
+
+/**
+ * Docker's objects as the Engine API (1.47) documents them, as far as meshd reads them. They are
+ * stored as submitted, unknown fields included, so that a client's read-modify-write loses nothing;
+ * rules read them through the views of this folder, which fill in defaults once.
+ * Durations are nanoseconds, sizes bytes.
+ */
+export type { JsonObject }
+
+export interface ServiceSpec {
+  readonly Name: string
+  readonly Labels?: Readonly<Record<string, string>>
+  readonly TaskTemplate: TaskSpec
+  readonly Mode?: ServiceMode
+  readonly UpdateConfig?: JsonObject
+  readonly RollbackConfig?: JsonObject
+  readonly EndpointSpec?: EndpointSpec
+}
+
+export interface ServiceMode {
+  readonly Replicated?: { readonly Replicas?: number }
+  readonly Global?: JsonObject
+}
+
+export interface TaskSpec {
+  readonly ContainerSpec: ContainerSpec
+  readonly Resources?: {
+    readonly Limits?: {
+      readonly NanoCPUs?: number
+      readonly MemoryBytes?: number
+      readonly Pids?: number
+    }
+    readonly Reservations?: { readonly NanoCPUs?: number; readonly MemoryBytes?: number }
+  }
+  readonly RestartPolicy?: {
+    readonly Condition?: 'none' | 'on-failure' | 'any'
+    readonly Delay?: number
+    readonly MaxAttempts?: number
+    readonly Window?: number
+  }
+  readonly Placement?: {
+    readonly Constraints?: readonly string[]
+    readonly Preferences?: readonly JsonObject[]
+    readonly MaxReplicas?: number
+    readonly Platforms?: readonly JsonObject[]
+  }
+  readonly ForceUpdate?: number
+  readonly Runtime?: string
+}
+
+export interface ContainerSpec {
+  readonly Image: string
+  readonly Command?: readonly string[]
+  readonly Args?: readonly string[]
+  /** `NAME=value`, or `NAME` alone. */
+  readonly Env?: readonly string[]
+  readonly Labels?: Readonly<Record<string, string>>
+  readonly StopSignal?: string
+  readonly StopGracePeriod?: number
+}
+
+export interface EndpointSpec {
+  readonly Mode?: 'vip' | 'dnsrr'
+  readonly Ports?: readonly PortConfig[]
+}
+
+export interface PortConfig {
+  readonly Name?: string
+  readonly Protocol?: 'tcp' | 'udp' | 'sctp'
+  readonly TargetPort: number
+  readonly PublishedPort?: number
+  readonly PublishMode?: 'ingress' | 'host'
+}
+
+/** Swarm's task states, in the order in which a task passes them; it never goes back. */
+export type TaskState =
+  | 'new'
+  | 'pending'
+  | 'assigned'
+  | 'accepted'
+  | 'preparing'
+  | 'ready'
+  | 'starting'
+  | 'running'
+  | 'complete'
+  | 'shutdown'
+  | 'failed'
+  | 'rejected'
+  | 'remove'
+  | 'orphaned'
+
+export type DesiredState = 'ready' | 'running' | 'shutdown' | 'remove'
+
+export interface TaskStatus {
+  /** RFC 3339. */
+  readonly Timestamp: string
+  readonly State: TaskState
+  readonly Message?: string
+  /** Why, when it went wrong; for people. */
+  readonly Err?: string
+  readonly ContainerStatus?: {
+    readonly ContainerID?: string
+    readonly PID?: number
+    readonly ExitCode?: number
+  }
+}
+
+/** Body of a catalog object of kind `task`. */
+export interface Task {
+  readonly ServiceID: string
+  readonly Slot?: number
+  readonly NodeID?: string
+  readonly Labels?: Readonly<Record<string, string>>
+  readonly Spec: TaskSpec
+  readonly Status: TaskStatus
+  readonly DesiredState: DesiredState
+  /** Ours: name of the service, so that a worker needs no service to name a container. */
+  readonly ServiceName: string
+  /** Ours: version of the service's spec that this task was made from. */
+  readonly SpecVersion: { readonly Index: number }
+  /** Ours: Raft index of the assignment to its node; 0 before. The tunnel's generation. */
+  readonly Generation: number
+}
+
+/** Body of a catalog object of kind `service`. */
+export interface Service {
+  readonly Spec: ServiceSpec
+  readonly PreviousSpec?: ServiceSpec
+  /** Ports as they are, published ones filled in. */
+  readonly Endpoint: { readonly Spec?: EndpointSpec; readonly Ports?: readonly PortConfig[] }
+  /** Raft index of the last change of Spec (not of status). */
+  readonly SpecVersion: { readonly Index: number }
+}
+
+export interface NodeSpec {
+  readonly Name?: string
+  readonly Labels?: Readonly<Record<string, string>>
+  readonly Role: 'manager' | 'worker'
+  readonly Availability: 'active' | 'pause' | 'drain'
+}
+
+export interface NodeDescription {
+  readonly Hostname: string
+  readonly Platform: { readonly Architecture: string; readonly OS: string }
+  readonly Resources: { readonly NanoCPUs: number; readonly MemoryBytes: number }
+  readonly Engine: {
+    readonly EngineVersion: string
+    readonly Labels?: Readonly<Record<string, string>>
+  }
+  /** Ours: which runtime runs its tasks. */
+  readonly Runtime: 'docker' | 'process'
+}
+
+/** Body of a catalog object of kind `node`. */
+export interface Node {
+  readonly Spec: NodeSpec
+  readonly Description: NodeDescription
+  readonly Status: {
+    readonly State: 'unknown' | 'down' | 'ready' | 'disconnected'
+    readonly Message?: string
+    readonly Addr: string
+  }
+  /** Of managers: where they answer the API. Leader and reachability are filled in when read. */
+  readonly ManagerStatus?: { readonly Addr: string }
+  /** Ours. */
+  readonly Mesh: {
+    readonly PeerId: string
+    readonly RaftId: number
+    /** SHA-256 of the TLS public key (SPKI), hex: a node keeps it through renewals. */
+    readonly KeyDigest: string
+    readonly GossipAddress: string
+    readonly ControlAddress: string
+    readonly DataPathAddress: string
+  }
+}
+
+/** Body of the one catalog object of kind `cluster`, id = cluster id. */
+export interface Cluster {
+  readonly Spec: JsonObject
+  readonly CreatedAt: string
+  /** Never leaves the managers. */
+  readonly Secrets: {
+    readonly CaKeyPem: string
+    readonly JoinSecrets: { readonly Manager: string; readonly Worker: string }
+    /** AES-256 keys, base64; the first one seals. Every member gets them at its join. */
+    readonly GossipKeys: readonly string[]
+  }
+  readonly CaCertificatePem: string
+}
+
+/** Value of the discovery record `task/<task id>`: what its node says of it. */
+export interface TaskRecord {
+  readonly service: string
+  readonly generation: number
+  readonly state: TaskState
+  readonly at: string
+  readonly message: string
+  readonly err: string
+  readonly containerId: string
+  readonly exitCode: number | null
+  readonly pid: number
+  /** The ingress may send connections to it: it accepts, and it is not draining. */
+  readonly serving: boolean
+  readonly draining: boolean
+  /** Target port → where this node's ingress dials it, `host:port`. */
+  readonly targets: Readonly<Record<string, string>>
+}
+
+/** Value of the discovery record `node/status`: what a node says of itself. */
+export interface NodeRecord {
+  readonly description: NodeDescription
+  /** The container engine answers. */
+  readonly engineReady: boolean
+  readonly message: string
+  readonly ingressReady: boolean
+  /** Published ports that this node could not bind, with the reason. */
+  readonly portConflicts: Readonly<Record<string, string>>
+}
