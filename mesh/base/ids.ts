@@ -3,6 +3,9 @@ import type { Random } from './random.ts'
 /** A machine in the cluster: 25 lower-case base-36 characters, drawn once, never used again. */
 export type NodeId = string & { readonly __brand: 'NodeId' }
 
+/** Managers agree on the service table; workers only run tasks. */
+export type NodeRole = 'manager' | 'worker'
+
 const idLength = 25
 const idPattern = /^[0-9a-z]{25}$/
 

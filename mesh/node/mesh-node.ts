@@ -1,10 +1,10 @@
 import type { Json } from '../base/json.ts'
-import type { NodeId } from '../base/ids.ts'
+import type { NodeId, NodeRole } from '../base/ids.ts'
 import type { ApplyResult, CatalogDelta, Change } from '../catalog/types.ts'
 import type { DiscoveryRecord } from '../discovery/types.ts'
 import type { Member } from '../membership/types.ts'
 
-export type NodeRole = 'manager' | 'worker'
+export type { NodeRole } from '../base/ids.ts'
 
 /** Which node leads, as this node knows it now. */
 export interface LeaderView {

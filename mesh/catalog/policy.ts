@@ -1,0 +1,54 @@
+import type { NodeId, NodeRole } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { CatalogReader, Change, StoredObject } from './types.ts'
+
+/** What managers keep in the catalog to admit new members. */
+export interface ClusterAuthority {
+  readonly clusterId: string
+  readonly caCertificatePem: string
+  readonly caKeyPem: string
+  readonly joinSecrets: { readonly manager: string; readonly worker: string }
+  /** AES-256 keys, base64; the first one seals. */
+  readonly gossipKeys: readonly string[]
+}
+
+/** What a node says of itself when it joins. */
+export interface Newcomer {
+  readonly node: NodeId
+  readonly role: NodeRole
+  readonly name: string
+  readonly peerId: string
+  readonly keyDigest: string
+  readonly raftId: number
+  readonly gossipAddress: string
+  readonly controlAddress: string
+  readonly dataPathAddress: string
+  readonly availability: 'active' | 'pause' | 'drain'
+  /** Opaque here: `src/model`'s NodeDescription. */
+  readonly description: JsonObject
+}
+
+/** Where a member can be found, as the catalog has it. */
+export interface MemberAddress {
+  readonly node: NodeId
+  readonly name: string
+  readonly role: NodeRole
+  readonly peerId: string
+  readonly gossipAddress: string
+  readonly controlAddress: string
+  readonly dataPathAddress: string
+}
+
+/** What the objects of the catalog mean for the mesh itself; pure, given by `src/model`. */
+export interface MeshPolicy {
+  /** Null when nobody by that id may be here (removed, or never admitted). */
+  roleOf(catalog: CatalogReader, node: NodeId): NodeRole | null
+  members(catalog: CatalogReader): readonly MemberAddress[]
+  /** Null on a worker's projection. */
+  authority(catalog: CatalogReader): ClusterAuthority | null
+  /** The first transaction of a new cluster. */
+  found(authority: ClusterAuthority, founder: Newcomer, atMs: number): readonly Change[]
+  admit(newcomer: Newcomer, atMs: number): readonly Change[]
+  /** What a worker may see; only objects of which something may be seen, bodies reduced. */
+  project(catalog: CatalogReader, worker: NodeId): readonly StoredObject[]
+}
