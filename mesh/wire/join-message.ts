@@ -1,0 +1,157 @@
+import * as z from 'zod'
+import { isId, nodeId, type NodeId } from '../base/ids.ts'
+import type { JsonObject } from '../base/json.ts'
+
+/** A frame of the join protocol, either way. */
+export const maxJoinFrameBytes = 64 * 1024
+const maxDescriptionBytes = 16 * 1024
+
+/**
+ * Asks for a certificate and proves that the asker holds both keys it names: each proof is a
+ * signature over the same statement (see `mesh/identity/certificate-request.ts`). Bytes are base64.
+ */
+export interface CertificateRequest {
+  readonly peerId: string
+  /** SubjectPublicKeyInfo of the TLS key, DER. */
+  readonly publicKey: string
+  readonly tlsProof: string
+  readonly peerProof: string
+}
+
+/**
+ * What a machine says to join. An address is `host:port`; with an empty host (`:7946`) the server
+ * fills in the address that it sees the machine come from.
+ */
+export interface JoinRequest {
+  readonly version: 1
+  readonly secret: string
+  readonly certificateRequest: CertificateRequest
+  readonly name: string
+  readonly gossipAddress: string
+  readonly controlAddress: string
+  readonly dataPathAddress: string
+  readonly availability: 'active' | 'pause' | 'drain'
+  /** Opaque here: what the machine is and has. */
+  readonly description: JsonObject
+}
+
+export interface JoinMember {
+  readonly node: NodeId
+  readonly name: string
+  readonly role: 'manager' | 'worker'
+  readonly peerId: string
+  readonly gossipAddress: string
+  readonly controlAddress: string
+  readonly dataPathAddress: string
+}
+
+export interface JoinAccepted {
+  readonly kind: 'accepted'
+  readonly nodeId: NodeId
+  readonly clusterId: string
+  readonly role: 'manager' | 'worker'
+  readonly certificatePem: string
+  readonly caCertificatePem: string
+  /** AES-256 keys, base64; the first one seals. */
+  readonly gossipKeys: readonly string[]
+  readonly members: readonly JoinMember[]
+  /** The server's wall clock when it answered. */
+  readonly nowMs: number
+  /** The host that the server saw the request come from. */
+  readonly yourAddress: string
+}
+
+export interface JoinRefused {
+  readonly kind: 'refused'
+  readonly reason: string
+}
+
+export type JoinReply = JoinAccepted | JoinRefused
+
+const base64 = (maxLength: number): z.ZodString =>
+  z
+    .string()
+    .max(maxLength)
+    .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64')
+
+const node = z
+  .string()
+  .refine(isId, 'must be a node id')
+  .transform((text) => nodeId(text))
+const role = z.enum(['manager', 'worker'])
+const address = z
+  .string()
+  .max(300)
+  .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]*):\d{1,5}$/, 'must be host:port')
+
+const jsonObject = z.custom<JsonObject>(
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    !Array.isArray(value) &&
+    new TextEncoder().encode(JSON.stringify(value)).length <= maxDescriptionBytes,
+  `must be an object of at most ${maxDescriptionBytes} bytes`,
+)
+
+export const certificateRequest: z.ZodType<CertificateRequest> = z.object({
+  peerId: z.string().regex(/^12D3Koo[A-Za-z0-9]{40,60}$/, 'must be an Ed25519 peer id'),
+  publicKey: base64(400),
+  tlsProof: base64(200),
+  peerProof: base64(200),
+})
+
+export const joinRequest: z.ZodType<JoinRequest> = z.object({
+  version: z.literal(1),
+  secret: z.string().max(100),
+  certificateRequest,
+  name: z.string().min(1).max(255),
+  gossipAddress: address,
+  controlAddress: address,
+  dataPathAddress: address,
+  availability: z.enum(['active', 'pause', 'drain']),
+  description: jsonObject,
+})
+
+const member: z.ZodType<JoinMember> = z.object({
+  node,
+  name: z.string().max(255),
+  role,
+  peerId: z.string().max(100),
+  gossipAddress: address,
+  controlAddress: address,
+  dataPathAddress: address,
+})
+
+const pem = z.string().min(1).max(8192)
+
+export const joinReply: z.ZodType<JoinReply> = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('accepted'),
+    nodeId: node,
+    clusterId: z.string().refine(isId, 'must be a cluster id'),
+    role,
+    certificatePem: pem,
+    caCertificatePem: pem,
+    gossipKeys: z.array(base64(44)).min(1).max(8),
+    members: z.array(member).max(1000),
+    nowMs: z.number(),
+    yourAddress: z.string().max(300),
+  }),
+  z.object({ kind: z.literal('refused'), reason: z.string().max(1000) }),
+])
+
+/** `:7946` said by a machine that was seen at `host` becomes `host:7946`; whole addresses stay. */
+export function withHost(address: string, host: string): string {
+  if (!address.startsWith(':')) return address
+  return host.includes(':') ? `[${host}]${address}` : `${host}${address}`
+}
+
+/** The same request with every empty host filled in. */
+export function withSeenHost(request: JoinRequest, host: string): JoinRequest {
+  return {
+    ...request,
+    gossipAddress: withHost(request.gossipAddress, host),
+    controlAddress: withHost(request.controlAddress, host),
+    dataPathAddress: withHost(request.dataPathAddress, host),
+  }
+}
