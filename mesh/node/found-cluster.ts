@@ -1,0 +1,65 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock } from '../base/clock.ts'
+import { drawId, nodeId } from '../base/ids.ts'
+import type { Random } from '../base/random.ts'
+import type { ClusterAuthority, MeshPolicy, Newcomer } from '../catalog/policy.ts'
+import type { Change } from '../catalog/types.ts'
+import {
+  createAuthority,
+  issueCertificate,
+  publicKeyOf,
+} from '../identity/certificate-authority.ts'
+import { drawJoinSecret } from '../identity/join-token.ts'
+import { keyDigest } from '../identity/key-digest.ts'
+import { drawNodeKeys } from '../identity/node-keys.ts'
+import type { NodeFacts } from './node-facts.ts'
+import type { NodeState } from './node-state.ts'
+import { raftIdOf } from './raft-id.ts'
+
+export interface Founding {
+  readonly state: NodeState
+  /** The first transaction of the cluster's log. */
+  readonly changes: readonly Change[]
+}
+
+/** A new cluster with this node as its only member: authority, secrets, keys, identity. */
+export async function foundCluster(
+  facts: NodeFacts,
+  deps: { readonly policy: MeshPolicy; readonly clock: Clock; readonly random: Random },
+): Promise<Founding> {
+  const nowMs = deps.clock.nowMs()
+  const clusterId = drawId(deps.random)
+  const node = nodeId(drawId(deps.random))
+  const keys = await drawNodeKeys()
+  const ca = createAuthority(clusterId, nowMs)
+  const publicKey = publicKeyOf(keys.tlsKeyPem)
+  const subject = { node, clusterId, role: 'manager', peerId: keys.peerId, publicKey } as const
+  const authority: ClusterAuthority = {
+    clusterId,
+    ...ca,
+    joinSecrets: { manager: drawJoinSecret(), worker: drawJoinSecret() },
+    gossipKeys: [randomBytes(32).toString('base64')],
+  }
+  const identity = {
+    nodeId: node,
+    clusterId,
+    role: 'manager' as const,
+    peerId: keys.peerId,
+    certificatePem: issueCertificate(ca, subject, nowMs),
+    tlsKeyPem: keys.tlsKeyPem,
+    caCertificatesPem: [ca.caCertificatePem],
+    libp2pPrivateKey: keys.libp2pPrivateKey,
+  }
+  const founder: Newcomer = {
+    ...facts,
+    node,
+    role: 'manager',
+    peerId: keys.peerId,
+    keyDigest: keyDigest(publicKey),
+    raftId: raftIdOf(node),
+  }
+  return {
+    state: { identity, acquaintance: { gossipKeys: authority.gossipKeys, members: [] } },
+    changes: deps.policy.found(authority, founder, nowMs),
+  }
+}

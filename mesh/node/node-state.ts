@@ -1,0 +1,69 @@
+import * as z from 'zod'
+import type { Disk } from '../base/disk.ts'
+import { isId, nodeId } from '../base/ids.ts'
+import { MeshError } from '../base/mesh-error.ts'
+import type { MemberAddress } from '../catalog/policy.ts'
+import { encodeIdentity, identityFile, type NodeIdentity } from '../identity/node-identity.ts'
+import { decodeJson, encodeJson } from '../wire/frames.ts'
+
+/** What a node must remember to come back without a token: who it is, and whom it knows. */
+export interface NodeState {
+  readonly identity: NodeIdentity
+  readonly acquaintance: Acquaintance
+}
+
+/** What opens the gossip, and where to start looking for it. */
+export interface Acquaintance {
+  /** AES-256 keys, base64; the first one seals. */
+  readonly gossipKeys: readonly string[]
+  readonly members: readonly MemberAddress[]
+}
+
+const identityPath = 'identity.json'
+const acquaintancePath = 'members.json'
+
+const memberAddress = z.strictObject({
+  node: z
+    .string()
+    .refine(isId)
+    .transform((id) => nodeId(id)),
+  name: z.string(),
+  role: z.enum(['manager', 'worker']),
+  peerId: z.string(),
+  gossipAddress: z.string(),
+  controlAddress: z.string(),
+  dataPathAddress: z.string(),
+})
+
+const acquaintanceFile: z.ZodType<Acquaintance> = z.strictObject({
+  gossipKeys: z.array(z.base64()).min(1).max(16),
+  members: z.array(memberAddress).max(10_000),
+})
+
+/** Null when this node was never a member of a cluster. */
+export async function loadNodeState(disk: Disk): Promise<NodeState | null> {
+  const identity = await load(disk, identityPath, identityFile)
+  const acquaintance = await load(disk, acquaintancePath, acquaintanceFile)
+  return identity === null || acquaintance === null ? null : { identity, acquaintance }
+}
+
+/** The identity last: a node without one starts anew, one with it must have everything. */
+export async function saveNodeState(disk: Disk, state: NodeState): Promise<void> {
+  await saveAcquaintance(disk, state.acquaintance)
+  await disk.replace(identityPath, encodeJson(encodeIdentity(state.identity)))
+}
+
+export async function saveAcquaintance(disk: Disk, known: Acquaintance): Promise<void> {
+  await disk.replace(acquaintancePath, encodeJson(known))
+}
+
+async function load<T>(disk: Disk, path: string, schema: z.ZodType<T>): Promise<T | null> {
+  const bytes = await disk.read(path)
+  if (bytes === null) return null
+  const decoded = decodeJson(schema, bytes)
+  if ('refused' in (decoded as object)) {
+    const reason = (decoded as { readonly refused: string }).refused
+    throw new MeshError({ code: 'storage/corrupt', file: path, reason })
+  }
+  return decoded as T
+}

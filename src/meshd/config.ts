@@ -1,0 +1,145 @@
+import * as z from 'zod'
+import { MeshError } from '../../mesh/base/mesh-error.ts'
+
+/** All that `meshd up` can be told, parsed once; nobody asks for a default after this. */
+export interface Config {
+  readonly dataDir: string
+  readonly socketPath: string
+  readonly join: JoinTarget | null
+  readonly listenAddr: string
+  /** Null: the address by which this machine reaches the others. */
+  readonly advertiseAddr: string | null
+  readonly controlPort: number
+  readonly gossipPort: number
+  readonly dataPathPort: number
+  /** Null: docker when its engine answers, else a refusal. */
+  readonly runtime: 'docker' | 'process' | null
+  readonly dockerSocket: string
+  readonly labels: Readonly<Record<string, string>>
+  /** Null: one per core. */
+  readonly ingressWorkers: number | null
+  readonly ingressEngine: 'auto' | 'ring' | 'net'
+  readonly availability: 'active' | 'pause' | 'drain'
+  readonly logFormat: 'json' | 'pretty'
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Null: the machine's host name. */
+  readonly name: string | null
+}
+
+export interface JoinTarget {
+  readonly token: string
+  readonly host: string
+  readonly port: number
+}
+
+const port = z.coerce.number().int().min(1).max(65535)
+const ip = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' })
+const label = z.string().regex(/^[^=\s]+=.*$/, 'must be KEY=VALUE')
+const nodeName = z.string().regex(/^[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?$/)
+
+const settings = z.strictObject({
+  dataDir: z.string().min(1).default('/var/lib/meshd'),
+  socket: z.string().min(1).max(100).default('/run/meshd.sock'),
+  join: z.string().nullable().default(null),
+  listenAddr: ip.default('0.0.0.0'),
+  advertiseAddr: ip.nullable().default(null),
+  port: port.default(2377),
+  gossipPort: port.default(7946),
+  dataPathPort: port.default(4789),
+  runtime: z.enum(['docker', 'process']).nullable().default(null),
+  dockerSocket: z.string().min(1).default('/var/run/docker.sock'),
+  label: z.array(label).max(100).default([]),
+  ingressWorkers: z.coerce.number().int().min(1).max(256).nullable().default(null),
+  ingressEngine: z.enum(['auto', 'ring', 'net']).default('auto'),
+  availability: z.enum(['active', 'pause', 'drain']).default('active'),
+  logFormat: z.enum(['json', 'pretty']).nullable().default(null),
+  logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  name: nodeName.nullable().default(null),
+})
+
+type Settings = z.infer<typeof settings>
+
+export interface Sources {
+  /** As commander hands them over: camelCase, only those that were given. */
+  readonly flags: Readonly<Record<string, unknown>>
+  /** `MESHD_DATA_DIR=…` and so on; unknown `MESHD_` names are errors. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly isTerminal: boolean
+}
+
+/** Flags win over the environment, the environment over defaults. Rejects with `config/invalid`. */
+export function parseConfig(sources: Sources): Config {
+  const result = settings.safeParse({ ...fromEnvironment(sources.env), ...sources.flags })
+  if (!result.success) throw invalid(result.error)
+  const given = result.data
+  if (new Set([given.port, given.gossipPort, given.dataPathPort]).size < 3) {
+    const reason = '--port, --gossip-port and --data-path-port must differ'
+    throw new MeshError({ code: 'config/invalid', reason })
+  }
+  return {
+    dataDir: given.dataDir,
+    socketPath: given.socket,
+    join: given.join === null ? null : parseJoin(given.join),
+    listenAddr: given.listenAddr,
+    advertiseAddr: given.advertiseAddr ?? (isWildcard(given.listenAddr) ? null : given.listenAddr),
+    controlPort: given.port,
+    gossipPort: given.gossipPort,
+    dataPathPort: given.dataPathPort,
+    runtime: given.runtime,
+    dockerSocket: given.dockerSocket,
+    labels: parseLabels(given),
+    ingressWorkers: given.ingressWorkers,
+    ingressEngine: given.ingressEngine,
+    availability: given.availability,
+    logFormat: given.logFormat ?? (sources.isTerminal ? 'pretty' : 'json'),
+    logLevel: given.logLevel,
+    name: given.name,
+  }
+}
+
+export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
+
+function fromEnvironment(env: Sources['env']): Record<string, unknown> {
+  const found: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith('MESHD_') || value === undefined) continue
+    const key = camelCase(name.slice('MESHD_'.length))
+    found[key] = key === 'label' ? value.split(',') : value
+  }
+  return found
+}
+
+const camelCase = (name: string): string =>
+  name.toLowerCase().replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase())
+
+const kebabCase = (name: string): string =>
+  name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+
+function parseLabels(given: Settings): Record<string, string> {
+  return Object.fromEntries(
+    given.label.map((text) => [
+      text.slice(0, text.indexOf('=')),
+      text.slice(text.indexOf('=') + 1),
+    ]),
+  )
+}
+
+/** `TOKEN@HOST[:PORT]`, IPv6 in brackets. */
+function parseJoin(text: string): JoinTarget {
+  const match = /^([^@\s]+)@(\[[0-9a-fA-F:.]+\]|[^:\s]+)(?::(\d{1,5}))?$/.exec(text)
+  const parsedPort = port.safeParse(match?.[3] ?? '2377')
+  if (match?.[1] === undefined || match[2] === undefined || !parsedPort.success) {
+    // The text holds a secret: it is not repeated.
+    throw new MeshError({ code: 'config/invalid', reason: '--join must be TOKEN@HOST:PORT' })
+  }
+  return { token: match[1], host: match[2].replace(/^\[|\]$/g, ''), port: parsedPort.data }
+}
+
+function invalid(error: z.ZodError): MeshError {
+  const reasons = error.issues.map((issue) => {
+    if (issue.code === 'unrecognized_keys')
+      return `unknown setting ${issue.keys.map(kebabCase).join(', ')}`
+    return `--${kebabCase(String(issue.path[0]))}: ${issue.message}`
+  })
+  return new MeshError({ code: 'config/invalid', reason: reasons.join('; ') })
+}
