@@ -21,6 +21,8 @@ export interface ServiceSpec {
 export interface ServiceMode {
   readonly Replicated?: { readonly Replicas?: number }
   readonly Global?: JsonObject
+  readonly ReplicatedJob?: JsonObject
+  readonly GlobalJob?: JsonObject
 }
 
 export interface TaskSpec {
@@ -43,7 +45,7 @@ export interface TaskSpec {
     readonly Constraints?: readonly string[]
     readonly Preferences?: readonly JsonObject[]
     readonly MaxReplicas?: number
-    readonly Platforms?: readonly JsonObject[]
+    readonly Platforms?: readonly { readonly Architecture?: string; readonly OS?: string }[]
   }
   readonly ForceUpdate?: number
   readonly Runtime?: string
@@ -106,6 +108,13 @@ export interface TaskStatus {
   }
 }
 
+/**
+ * Why the leader wants a task to stop although its service still wants it to run: its node was lost
+ * or drained, its node no longer fits, or another task holds its place. Such a task is replaced
+ * without the restart delay and does not count as a failed attempt.
+ */
+export type StopCause = 'node-lost' | 'node-drained' | 'not-eligible' | 'superseded'
+
 /** Body of a catalog object of kind `task`. */
 export interface Task {
   readonly ServiceID: string
@@ -119,8 +128,14 @@ export interface Task {
   readonly ServiceName: string
   /** Ours: version of the service's spec that this task was made from. */
   readonly SpecVersion: { readonly Index: number }
-  /** Ours: Raft index of the assignment to its node; 0 before. The tunnel's generation. */
+  /**
+   * Ours: the tunnel's generation; 0 before the task has a node. The leader takes the index of the
+   * catalog it looked at, plus one: that is at most the Raft index of the assignment, and, as a task
+   * is assigned once and ids are never used again, it never repeats for a task.
+   */
   readonly Generation: number
+  /** Ours: absent while it is wanted, and on a task that ended by itself. */
+  readonly StopCause?: StopCause
 }
 
 /** Body of a catalog object of kind `service`. */
@@ -150,6 +165,8 @@ export interface NodeDescription {
   }
   /** Ours: which runtime runs its tasks. */
   readonly Runtime: 'docker' | 'process'
+  /** Ours: where the node answers the API and joins, `host:port`. */
+  readonly ApiAddress?: string
 }
 
 /** Body of a catalog object of kind `node`. */

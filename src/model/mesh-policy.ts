@@ -1,0 +1,121 @@
+import type { NodeId } from '../../mesh/base/ids.ts'
+import { nodeId } from '../../mesh/base/ids.ts'
+import type { Json, JsonObject } from '../../mesh/base/json.ts'
+import type { CatalogReader, Change } from '../../mesh/catalog/types.ts'
+import type {
+  ClusterAuthority,
+  MemberAddress,
+  MeshPolicy,
+  Newcomer,
+} from '../../mesh/node/policy.ts'
+import { clusterClaims, nodeClaims } from './claims.ts'
+import { clusterOf } from './cluster-view.ts'
+import type { Cluster, Node, NodeDescription } from './docker.ts'
+import { hostOf } from './host-port.ts'
+import { nodeById, type NodeView, nodesOf } from './node-view.ts'
+import { project } from './projection.ts'
+import { rfc3339 } from './rfc3339.ts'
+
+/** What the objects of the catalog mean for the mesh: who is in, what it may do, where it is. */
+export const meshPolicy: MeshPolicy = {
+  roleOf: (catalog, node) => nodeById(catalog, node)?.role ?? null,
+  members: (catalog) => nodesOf(catalog).map(memberAddress),
+  authority,
+  found: (given, founder, atMs) => [
+    createChange('cluster', given.clusterId, clusterClaims, newCluster(given, atMs)),
+    ...admit(founder),
+  ],
+  admit,
+  project: (catalog: CatalogReader, worker: NodeId) => project(catalog, worker),
+}
+
+/** As Docker fills them in; the Raft ticks are ours (100 ms each). */
+const defaultClusterSpec: JsonObject = {
+  Name: 'default',
+  Labels: {},
+  Orchestration: { TaskHistoryRetentionLimit: 5 },
+  Raft: {
+    SnapshotInterval: 10_000,
+    KeepOldSnapshots: 0,
+    LogEntriesForSlowFollowers: 500,
+    ElectionTick: 5,
+    HeartbeatTick: 1,
+  },
+  Dispatcher: { HeartbeatPeriod: 5e9 },
+  CAConfig: { NodeCertExpiry: 90 * 24 * 3600 * 1e9 },
+  TaskDefaults: {},
+  EncryptionConfig: { AutoLockManagers: false },
+}
+
+function authority(catalog: CatalogReader): ClusterAuthority | null {
+  const cluster = clusterOf(catalog)
+  const secrets = cluster?.secrets
+  if (cluster === null || secrets === undefined) return null
+  return {
+    clusterId: cluster.id,
+    caCertificatePem: cluster.caCertificatePem,
+    caKeyPem: secrets.CaKeyPem,
+    joinSecrets: { manager: secrets.JoinSecrets.Manager, worker: secrets.JoinSecrets.Worker },
+    gossipKeys: secrets.GossipKeys,
+  }
+}
+
+function newCluster(given: ClusterAuthority, atMs: number): Cluster {
+  return {
+    Spec: defaultClusterSpec,
+    CreatedAt: rfc3339(atMs),
+    Secrets: {
+      CaKeyPem: given.caKeyPem,
+      JoinSecrets: { Manager: given.joinSecrets.manager, Worker: given.joinSecrets.worker },
+      GossipKeys: given.gossipKeys,
+    },
+    CaCertificatePem: given.caCertificatePem,
+  }
+}
+
+function admit(newcomer: Newcomer): Change[] {
+  const node = newNode(newcomer)
+  return [createChange('node', newcomer.node, nodeClaims(node), node)]
+}
+
+/** Its state is unknown until the leader sees it among the members. */
+function newNode(newcomer: Newcomer): Node {
+  const description = newcomer.description as unknown as NodeDescription
+  const host = hostOf(newcomer.controlAddress)
+  const api = description.ApiAddress
+  return {
+    Spec: { Role: newcomer.role, Availability: newcomer.availability, Labels: {} },
+    Description: description,
+    Status: { State: 'unknown', Addr: host },
+    ...(newcomer.role === 'manager' && api !== undefined && { ManagerStatus: { Addr: api } }),
+    Mesh: {
+      PeerId: newcomer.peerId,
+      RaftId: newcomer.raftId,
+      KeyDigest: newcomer.keyDigest,
+      GossipAddress: newcomer.gossipAddress,
+      ControlAddress: newcomer.controlAddress,
+      DataPathAddress: newcomer.dataPathAddress,
+    },
+  }
+}
+
+function memberAddress(node: NodeView): MemberAddress {
+  return {
+    node: nodeId(node.id),
+    name: node.name,
+    role: node.role,
+    peerId: node.mesh.PeerId,
+    gossipAddress: node.mesh.GossipAddress,
+    controlAddress: node.mesh.ControlAddress,
+    dataPathAddress: node.mesh.DataPathAddress,
+  }
+}
+
+function createChange(
+  kind: string,
+  id: string,
+  claims: readonly string[],
+  body: Cluster | Node,
+): Change {
+  return { kind: 'create', object: { kind, id, claims, body: body as unknown as Json } }
+}

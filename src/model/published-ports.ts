@@ -1,0 +1,108 @@
+import type { Random } from '../../mesh/base/random.ts'
+import type { CatalogReader } from '../../mesh/catalog/types.ts'
+import { portClaim } from './claims.ts'
+import type { PortConfig } from './docker.ts'
+import { portOf } from './host-port.ts'
+import { type NodeView, nodesOf } from './node-view.ts'
+
+/** Swarm's range for ports that nobody asked for by number. */
+const firstDynamicPort = 30_000
+const lastDynamicPort = 32_767
+
+export type PublishedPorts =
+  | { readonly kind: 'published'; readonly ports: readonly PortConfig[] }
+  | { readonly kind: 'refused'; readonly problem: string }
+
+export interface PortRequest {
+  readonly catalog: CatalogReader
+  readonly wanted: readonly PortConfig[]
+  /** What the service has now, so that an update keeps the ports it was given; empty for a new one. */
+  readonly current: readonly PortConfig[]
+  readonly random: Random
+}
+
+/** A service's ports with defaults and published ports filled in, ready to be claimed. */
+export function publishPorts(request: PortRequest): PublishedPorts {
+  const { catalog, wanted } = request
+  const chosen = new Set<string>()
+  const ports: PortConfig[] = []
+  for (const port of explicitFirst(wanted)) {
+    const filled = withDefaults(port)
+    const at = wanted.indexOf(port)
+    // Host-mode ports are each node's own affair, nobody claims them.
+    if (filled.PublishMode === 'host') {
+      ports[at] = filled
+      continue
+    }
+    const published = filled.PublishedPort || chooseFor(filled, request, chosen)
+    if (published === null) return refused('every port from 30000 to 32767 is taken')
+    const problem = portProblem(catalog, published)
+    if (problem !== null) return refused(problem)
+    const claim = portClaim(filled.Protocol ?? 'tcp', published)
+    if (chosen.has(claim)) {
+      return refused(`port ${published}/${filled.Protocol} is published twice`)
+    }
+    chosen.add(claim)
+    ports[at] = { ...filled, PublishedPort: published }
+  }
+  return { kind: 'published', ports }
+}
+
+/** Why no service may publish this port; null when it may. Ports of services are claims, not here. */
+export function portProblem(catalog: CatalogReader, port: number): string | null {
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) return `${port} is not a port`
+  for (const node of nodesOf(catalog)) {
+    const use = ownUse(node, port)
+    if (use !== null) return `port ${port} is the ${use} of node ${node.name} itself`
+  }
+  return null
+}
+
+function ownUse(node: NodeView, port: number): string | null {
+  if (portOf(node.apiAddress) === port) return 'API and join port'
+  if (portOf(node.mesh.ControlAddress) === port) return 'gossip port'
+  if (portOf(node.mesh.GossipAddress) === port) return 'gossip port'
+  if (portOf(node.mesh.DataPathAddress) === port) return 'data path port'
+  return null
+}
+
+/** So that no port is given away that a later entry asks for by number. */
+function explicitFirst(ports: readonly PortConfig[]): readonly PortConfig[] {
+  return [...ports.filter(isExplicit), ...ports.filter((port) => !isExplicit(port))]
+}
+
+const isExplicit = (port: PortConfig): boolean => (port.PublishedPort ?? 0) > 0
+
+function withDefaults(port: PortConfig): PortConfig {
+  return {
+    ...port,
+    Protocol: port.Protocol || 'tcp',
+    PublishMode: port.PublishMode || 'ingress',
+  }
+}
+
+function chooseFor(
+  port: PortConfig,
+  { catalog, current, random }: PortRequest,
+  chosen: ReadonlySet<string>,
+): number | null {
+  const protocol = port.Protocol ?? 'tcp'
+  const isFree = (number: number): boolean => !chosen.has(portClaim(protocol, number))
+  const kept = current.find(
+    (old) =>
+      old.TargetPort === port.TargetPort &&
+      (old.Protocol || 'tcp') === protocol &&
+      isFree(old.PublishedPort ?? 0),
+  )
+  if (kept?.PublishedPort) return kept.PublishedPort
+  const count = lastDynamicPort - firstDynamicPort + 1
+  const start = random.below(count)
+  for (let step = 0; step < count; step++) {
+    const number = firstDynamicPort + ((start + step) % count)
+    const isHeld = catalog.holder(portClaim(protocol, number)) !== undefined
+    if (!isHeld && isFree(number) && portProblem(catalog, number) === null) return number
+  }
+  return null
+}
+
+const refused = (problem: string): PublishedPorts => ({ kind: 'refused', problem })

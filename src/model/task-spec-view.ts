@@ -1,0 +1,85 @@
+import type { ContainerSpec, TaskSpec } from './docker.ts'
+
+export interface Quantities {
+  readonly nanoCpus: number
+  readonly memoryBytes: number
+}
+
+export interface RestartPolicy {
+  readonly condition: 'none' | 'on-failure' | 'any'
+  readonly delayMs: number
+  /** 0: no limit. */
+  readonly maxAttempts: number
+  /** How far back attempts are counted; 0: all of them. */
+  readonly windowMs: number
+}
+
+/** What a task is made from, with Swarm's defaults filled in. */
+export interface TaskSpecView {
+  readonly image: string
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+  readonly env: readonly string[]
+  readonly containerLabels: Readonly<Record<string, string>>
+  readonly stopSignal: string | null
+  readonly stopGraceMs: number
+  readonly limits: Quantities
+  readonly reservations: Quantities
+  readonly restart: RestartPolicy
+  readonly constraints: readonly string[]
+  /** 0: no limit. */
+  readonly maxReplicasPerNode: number
+  readonly platforms: readonly Platform[]
+}
+
+/** An empty string is any. */
+export interface Platform {
+  readonly os: string
+  readonly architecture: string
+}
+
+const defaultDelayNs = 5e9
+const defaultStopGraceNs = 10e9
+const noContainer: ContainerSpec = { Image: '' }
+
+/** Undefined where a projection for a worker left the template out. */
+export function taskSpecView(spec: TaskSpec | undefined): TaskSpecView {
+  const container = spec?.ContainerSpec ?? noContainer
+  const placement = spec?.Placement
+  return {
+    image: container.Image,
+    command: container.Command ?? [],
+    args: container.Args ?? [],
+    env: container.Env ?? [],
+    containerLabels: container.Labels ?? {},
+    stopSignal: container.StopSignal || null,
+    stopGraceMs: milliseconds(container.StopGracePeriod ?? defaultStopGraceNs),
+    limits: quantities(spec?.Resources?.Limits),
+    reservations: quantities(spec?.Resources?.Reservations),
+    restart: restartPolicy(spec?.RestartPolicy),
+    constraints: placement?.Constraints ?? [],
+    maxReplicasPerNode: placement?.MaxReplicas ?? 0,
+    platforms: (placement?.Platforms ?? []).map((platform) => ({
+      os: platform.OS ?? '',
+      architecture: platform.Architecture ?? '',
+    })),
+  }
+}
+
+function restartPolicy(policy: TaskSpec['RestartPolicy']): RestartPolicy {
+  return {
+    condition: policy?.Condition || 'any',
+    delayMs: milliseconds(policy?.Delay ?? defaultDelayNs),
+    maxAttempts: policy?.MaxAttempts ?? 0,
+    windowMs: milliseconds(policy?.Window ?? 0),
+  }
+}
+
+function quantities(given?: {
+  readonly NanoCPUs?: number
+  readonly MemoryBytes?: number
+}): Quantities {
+  return { nanoCpus: given?.NanoCPUs ?? 0, memoryBytes: given?.MemoryBytes ?? 0 }
+}
+
+const milliseconds = (nanoseconds: number): number => nanoseconds / 1e6
