@@ -4,11 +4,12 @@ import { drawId, nodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import type { ClusterAuthority, MeshPolicy, Newcomer } from '../catalog/policy.ts'
 import type { Change } from '../catalog/types.ts'
+import { assert } from '../base/assert.ts'
+import { createAuthority, issueCertificate } from '../identity/certificate-authority.ts'
 import {
-  createAuthority,
-  issueCertificate,
-  publicKeyOf,
-} from '../identity/certificate-authority.ts'
+  checkCertificateRequest,
+  createCertificateRequest,
+} from '../identity/certificate-request.ts'
 import { drawJoinSecret } from '../identity/join-token.ts'
 import { keyDigest } from '../identity/key-digest.ts'
 import { drawNodeKeys } from '../identity/node-keys.ts'
@@ -32,8 +33,9 @@ export async function foundCluster(
   const node = nodeId(drawId(deps.random))
   const keys = await drawNodeKeys()
   const ca = createAuthority(clusterId, nowMs)
-  const publicKey = publicKeyOf(keys.tlsKeyPem)
-  const subject = { node, clusterId, role: 'manager', peerId: keys.peerId, publicKey } as const
+  const proven = checkCertificateRequest(createCertificateRequest(keys))
+  assert('peerId' in proven, 'keys prove themselves')
+  const subject = { node, clusterId, role: 'manager', ...proven } as const
   const authority: ClusterAuthority = {
     clusterId,
     ...ca,
@@ -55,7 +57,7 @@ export async function foundCluster(
     node,
     role: 'manager',
     peerId: keys.peerId,
-    keyDigest: keyDigest(publicKey),
+    keyDigest: keyDigest(proven.publicKey),
     raftId: raftIdOf(node),
   }
   return {

@@ -19,6 +19,11 @@ const explanations: Readonly<Record<string, (facts: Facts) => Explanation>> = {
     why: `a process holds ${String(facts['dataDir'])}`,
     hint: 'stop it, or give this one its own --data-dir',
   }),
+  'daemon/data-dir-unusable': (facts) => ({
+    what: `cannot use the data directory ${String(facts['dataDir'])}`,
+    why: String(facts['reason']),
+    hint: 'name one that this user may write with --data-dir (100 characters at most)',
+  }),
   'daemon/engine-missing': (facts) => ({
     what: 'no container engine answers',
     why: `${String(facts['socket'])}: ${String(facts['reason'])}`,

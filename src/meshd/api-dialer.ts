@@ -1,0 +1,69 @@
+import { Agent } from 'node:https'
+import { connect, type TLSSocket } from 'node:tls'
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { NodeId } from '../../mesh/base/ids.ts'
+import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
+import { authenticatedPeer, clientTlsOptions, trustOf } from '../../mesh/identity/tls-options.ts'
+
+export interface ApiRoute {
+  /** `https://host:port`. */
+  readonly target: string
+  readonly agent: Agent
+}
+
+/** Reaches the API of other nodes over mutual TLS, as the node that we are; one agent a node. */
+export class ApiDialer implements Disposable {
+  readonly #identity: NodeIdentity
+  readonly #clock: Clock
+  readonly #routes = new Map<NodeId, ApiRoute>()
+
+  constructor(identity: NodeIdentity, clock: Clock) {
+    this.#identity = identity
+    this.#clock = clock
+  }
+
+  /** `address` is the node's `host:port`; a node that moved gets a new agent. */
+  route(node: NodeId, address: string): ApiRoute {
+    const target = `https://${address}`
+    const known = this.#routes.get(node)
+    if (known?.target === target) return known
+    known?.agent.destroy()
+    const route = { target, agent: new MemberAgent(this.#identity, this.#clock, node) }
+    this.#routes.set(node, route)
+    return route
+  }
+
+  [Symbol.dispose](): void {
+    for (const { agent } of this.#routes.values()) agent.destroy()
+    this.#routes.clear()
+  }
+}
+
+/** Connections that are used only after the other end has proved to be `expected`. */
+class MemberAgent extends Agent {
+  readonly #identity: NodeIdentity
+  readonly #clock: Clock
+  readonly #expected: NodeId
+
+  constructor(identity: NodeIdentity, clock: Clock, expected: NodeId) {
+    super({ keepAlive: true, maxSockets: 32, maxCachedSessions: 0 })
+    this.#identity = identity
+    this.#clock = clock
+    this.#expected = expected
+  }
+
+  override createConnection(options: {
+    readonly host?: string
+    readonly port?: number
+  }): TLSSocket {
+    const { host = '', port = 0 } = options
+    const member = clientTlsOptions(this.#identity, { alpn: ['http/1.1'] })
+    const socket = connect({ ...member, host, port, timeout: 10_000 })
+    socket.once('secureConnect', () => {
+      const peer = authenticatedPeer(socket, trustOf(this.#identity, this.#clock.nowMs()))
+      if ('refused' in peer) socket.destroy(new Error(`not a member: ${peer.refused}`))
+      else if (peer.nodeId !== this.#expected) socket.destroy(new Error('another node answered'))
+    })
+    return socket
+  }
+}
