@@ -5,6 +5,8 @@ import { PersistentMap } from '../../../mesh/catalog/persistent-map.ts'
 
 const step = fc.record({ key: fc.integer({ min: 0, max: 400 }).map(String), add: fc.boolean() })
 
+const sorted = (values: Iterable<number>): number[] => [...values].sort((a, b) => a - b)
+
 test('it reads as a Map does after any adding and removing', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 600 }), (steps) => {
@@ -17,7 +19,6 @@ test('it reads as a Map does after any adding and removing', () => {
       }
       assert.equal(map.size, model.size)
       for (const { key } of steps) assert.equal(map.get(key), model.get(key))
-      const sorted = (values: Iterable<number>): number[] => [...values].sort((a, b) => a - b)
       assert.deepEqual(sorted(map.values()), sorted(model.values()))
     }),
   )

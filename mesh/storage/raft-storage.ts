@@ -1,0 +1,176 @@
+import type { Disk } from '../base/disk.ts'
+import type { Log } from '../base/log.ts'
+import { MemoryLog } from '../raft/memory-log.ts'
+import type {
+  ConfState,
+  Entry,
+  HardState,
+  LogStorage,
+  Ready,
+  Snapshot,
+  SnapshotMeta,
+} from '../raft/types.ts'
+import { Snapshots } from './snapshots.ts'
+import { openStorageKey } from './storage-key.ts'
+import { corrupt, type RecoveredLog } from './wal-recovery.ts'
+import type { WalRecord } from './wal-record.ts'
+import { Wal } from './wal.ts'
+
+const walDirectory = 'raft/wal'
+const snapshotDirectory = 'raft/snapshots'
+
+export interface RaftStorageOptions {
+  readonly disk: Disk
+  readonly log: Log
+  /** 16 MiB when absent. */
+  readonly segmentBytes?: number
+}
+
+/** What a turn of Raft wants kept. */
+export type Persistable = Pick<Ready, 'hardState' | 'entries' | 'snapshot' | 'mustSync'>
+
+/**
+ * Raft's memory: log and snapshots on the disk, and a mirror of them that the core reads without
+ * waiting. Callers make one change at a time. A rejection with `storage/sync-failed` is final.
+ */
+export class RaftStorage implements LogStorage {
+  readonly #mirror = new MemoryLog()
+  readonly #wal: Wal
+  readonly #snapshots: Snapshots
+  #bytesSinceSnapshot = 0
+
+  private constructor(wal: Wal, snapshots: Snapshots) {
+    this.#wal = wal
+    this.#snapshots = snapshots
+  }
+
+  static async open(options: RaftStorageOptions): Promise<RaftStorage> {
+    const { disk, log } = options
+    const existing = await disk.list(walDirectory)
+    const key = await openStorageKey(disk, existing.length === 0)
+    const snapshots = new Snapshots({ disk, directory: snapshotDirectory, key, log })
+    const walOptions = { ...options, directory: walDirectory, key }
+    const { wal, recovered } = await Wal.open(walOptions)
+    const storage = new RaftStorage(wal, snapshots)
+    await storage.#restore(recovered)
+    return storage
+  }
+
+  /** Nothing was ever kept: a node that neither founded nor heard of a cluster. */
+  get isEmpty(): boolean {
+    const { term, vote } = this.#mirror.initialState().hardState
+    return this.lastIndex() === 0 && term === 0 && vote === 0
+  }
+
+  /** How much log a restart would have to read again. */
+  get bytesSinceSnapshot(): number {
+    return this.#bytesSinceSnapshot
+  }
+
+  initialState(): { hardState: HardState; confState: ConfState } {
+    return this.#mirror.initialState()
+  }
+
+  entries(
+    low: number,
+    high: number,
+    maxBytes: number,
+  ): readonly Entry[] | 'compacted' | 'unavailable' {
+    return this.#mirror.entries(low, high, maxBytes)
+  }
+
+  term(index: number): number | 'compacted' | 'unavailable' {
+    return this.#mirror.term(index)
+  }
+
+  firstIndex(): number {
+    return this.#mirror.firstIndex()
+  }
+
+  lastIndex(): number {
+    return this.#mirror.lastIndex()
+  }
+
+  snapshot(): Snapshot | null {
+    return this.#mirror.snapshot()
+  }
+
+  /** When it resolves, what the turn promises to others is true after any crash. */
+  async save(turn: Persistable): Promise<void> {
+    const { hardState, entries, snapshot } = turn
+    const records: WalRecord[] = []
+    if (snapshot !== null) {
+      await this.#snapshots.save(snapshot)
+      const { index, term } = snapshot.meta
+      records.push({ kind: 'snapshot-marker', index, term })
+    }
+    for (const entry of entries) records.push({ kind: 'entry', entry })
+    if (hardState !== null) records.push({ kind: 'hard-state', hardState })
+    await this.#wal.save(records, turn.mustSync || snapshot !== null)
+    this.#mirrorTurn(turn)
+    if (snapshot !== null) await this.#tidy(snapshot.meta.index)
+  }
+
+  /** The state machine's own snapshot, durable when it resolves; may run beside `save`. */
+  saveSnapshotFile(snapshot: Snapshot): Promise<void> {
+    return this.#snapshots.save(snapshot)
+  }
+
+  /** Makes a saved snapshot count, then forgets entries, all but `entriesKept` below it. */
+  async adoptSnapshot(snapshot: Snapshot, entriesKept: number): Promise<void> {
+    const { index, term, confState } = snapshot.meta
+    if (index <= (this.#mirror.snapshot()?.meta.index ?? 0)) return
+    await this.#wal.save([{ kind: 'snapshot-marker', index, term }], true)
+    this.#mirror.createSnapshot(index, confState, snapshot.data)
+    this.#bytesSinceSnapshot = 0
+    const compactTo = index - entriesKept
+    if (compactTo < this.firstIndex()) return
+    this.#mirror.compact(compactTo)
+    await this.#tidy(compactTo)
+  }
+
+  close(): Promise<void> {
+    return this.#wal.close()
+  }
+
+  #mirrorTurn({ hardState, entries, snapshot }: Persistable): void {
+    if (snapshot !== null) {
+      this.#mirror.applySnapshot(snapshot)
+      this.#bytesSinceSnapshot = 0
+    }
+    this.#mirror.append(entries)
+    for (const entry of entries) this.#bytesSinceSnapshot += entry.data.length
+    if (hardState !== null) this.#mirror.setHardState(hardState)
+  }
+
+  async #tidy(index: number): Promise<void> {
+    await this.#wal.removeThrough(index)
+    await this.#snapshots.prune()
+  }
+
+  async #restore({ hardState, entries, markers }: RecoveredLog): Promise<void> {
+    const snapshot = await this.#newestOf(markers)
+    if (snapshot !== null) this.#mirror.applySnapshot(snapshot)
+    const base = snapshot?.meta.index ?? 0
+    const kept = entries.filter((entry) => entry.index > base)
+    const isConnected = kept[0] === undefined || kept[0].index === base + 1
+    if (!isConnected || (snapshot === null && markers.length > 0 && entries[0]?.index !== 1)) {
+      throw corrupt(snapshotDirectory, 0, 'no readable snapshot that the log continues')
+    }
+    this.#mirror.append(kept)
+    for (const entry of kept) this.#bytesSinceSnapshot += entry.data.length
+    if (hardState === null) return
+    // The commit index alone is not synced, but whatever a durable snapshot holds was committed.
+    this.#mirror.setHardState({ ...hardState, commit: Math.max(hardState.commit, base) })
+  }
+
+  async #newestOf(
+    markers: readonly Pick<SnapshotMeta, 'index' | 'term'>[],
+  ): Promise<Snapshot | null> {
+    for (const marker of markers.toReversed()) {
+      const snapshot = await this.#snapshots.load(marker)
+      if (snapshot !== null) return snapshot
+    }
+    return null
+  }
+}

@@ -1,0 +1,186 @@
+import type { AppendFile, Disk } from '../base/disk.ts'
+import type { Log } from '../base/log.ts'
+import { MeshError } from '../base/mesh-error.ts'
+import type { HardState } from '../raft/types.ts'
+import type { StorageKey } from './storage-key.ts'
+import { decodeRecord, encodeRecord, type WalRecord } from './wal-record.ts'
+import { corrupt, LogFold, type RecoveredLog, type SnapshotMarker } from './wal-recovery.ts'
+import {
+  readHeader,
+  readSegment,
+  sealRecord,
+  segmentHeaderBytes,
+  segmentName,
+  startSegment,
+  type SegmentState,
+} from './wal-segment.ts'
+
+export const segmentBytesMax: number = 16 * 1024 * 1024
+
+export interface WalOptions {
+  readonly disk: Disk
+  readonly directory: string
+  readonly key: StorageKey
+  readonly log: Log
+  readonly segmentBytes?: number
+}
+
+interface ClosedSegment {
+  readonly path: string
+  readonly lastIndex: number
+}
+
+/**
+ * The write-ahead log: what Raft said must survive, in the order in which it was said. One `save` at
+ * a time; all records of one save go out in one write and at most one fdatasync (group commit).
+ */
+export class Wal {
+  readonly #options: WalOptions
+  readonly #closed: ClosedSegment[] = []
+  #file: AppendFile | null = null
+  #segment: SegmentState | null = null
+  #path = ''
+  #lastIndex = 0
+  #nextSequence = 1
+  #chain = 0
+  /** Repeated at the head of each segment, so that older ones can go. */
+  #hardState: HardState | null = null
+  #marker: SnapshotMarker | null = null
+
+  private constructor(options: WalOptions) {
+    this.#options = options
+  }
+
+  static async open(
+    options: WalOptions,
+  ): Promise<{ readonly wal: Wal; readonly recovered: RecoveredLog }> {
+    const wal = new Wal(options)
+    const recovered = await wal.#recover()
+    return { wal, recovered }
+  }
+
+  async save(records: readonly WalRecord[], mustSync: boolean): Promise<void> {
+    if (records.length === 0) return
+    const chunks: Uint8Array[] = []
+    const segment = await this.#writableSegment(chunks)
+    for (const record of records) {
+      chunks.push(sealRecord(segment, encodeRecord(record)))
+      this.#note(record)
+    }
+    await this.#file?.append(Buffer.concat(chunks))
+    if (mustSync) await this.#file?.sync()
+  }
+
+  /** Removes segments that hold nothing above `index`; the newest one always stays. */
+  async removeThrough(index: number): Promise<void> {
+    for (let oldest = this.#closed[0]; oldest !== undefined; oldest = this.#closed[0]) {
+      if (oldest.lastIndex > index) return
+      await this.#options.disk.remove(oldest.path)
+      this.#closed.shift()
+    }
+  }
+
+  async close(): Promise<void> {
+    const file = this.#file
+    this.#file = null
+    if (file === null) return
+    await file.sync()
+    await file.close()
+  }
+
+  /** The segment to append to; when it is a new one, its first bytes are put into `chunks`. */
+  async #writableSegment(chunks: Uint8Array[]): Promise<SegmentState> {
+    const isFull =
+      this.#segment !== null &&
+      this.#segment.offset >= (this.#options.segmentBytes ?? segmentBytesMax)
+    if (isFull) await this.#endSegment()
+    this.#segment ??= this.#beginSegment(chunks)
+    this.#file ??= await this.#options.disk.openAppend(this.#path)
+    return this.#segment
+  }
+
+  async #endSegment(): Promise<void> {
+    await this.close()
+    this.#chain = this.#segment?.chain ?? 0
+    this.#closed.push({ path: this.#path, lastIndex: this.#lastIndex })
+    this.#segment = null
+    this.#lastIndex = 0
+  }
+
+  #beginSegment(chunks: Uint8Array[]): SegmentState {
+    const sequence = this.#nextSequence++
+    const { header, state } = startSegment(this.#options.key, sequence, this.#chain)
+    this.#path = `${this.#options.directory}/${segmentName(sequence)}`
+    chunks.push(header)
+    const head: WalRecord[] = []
+    if (this.#marker !== null) head.push({ kind: 'snapshot-marker', ...this.#marker })
+    if (this.#hardState !== null) head.push({ kind: 'hard-state', hardState: this.#hardState })
+    for (const record of head) chunks.push(sealRecord(state, encodeRecord(record)))
+    return state
+  }
+
+  #note(record: WalRecord): void {
+    if (record.kind === 'entry') this.#lastIndex = Math.max(this.#lastIndex, record.entry.index)
+    if (record.kind === 'hard-state') this.#hardState = record.hardState
+    if (record.kind === 'snapshot-marker') {
+      this.#marker = { index: record.index, term: record.term }
+    }
+  }
+
+  async #recover(): Promise<RecoveredLog> {
+    const { disk, directory } = this.#options
+    const names = (await disk.list(directory)).filter((name) => name.endsWith('.wal'))
+    const fold = new LogFold()
+    for (const [at, name] of names.entries()) {
+      const path = `${directory}/${name}`
+      const isLast = at === names.length - 1
+      await this.#recoverSegment({ path, isFirst: at === 0, isLast }, fold)
+    }
+    return fold.result()
+  }
+
+  async #recoverSegment(
+    { path, isFirst, isLast }: { path: string; isFirst: boolean; isLast: boolean },
+    fold: LogFold,
+  ): Promise<void> {
+    const file = (await this.#options.disk.read(path)) ?? new Uint8Array()
+    const header = readHeader(file)
+    if (header === null) {
+      if (!isLast || file.length > segmentHeaderBytes) throw corrupt(path, 0, 'segment header')
+      return this.#dropUnborn(path)
+    }
+    if (header.keyId !== this.#options.key.id) {
+      throw new MeshError({ code: 'storage/wrong-key', path })
+    }
+    const follows = header.sequence === this.#nextSequence && header.chain === this.#chain
+    if (!isFirst && !follows) throw corrupt(path, 0, 'a segment before this one is missing')
+    const { records, state, damage } = readSegment(file, header, this.#options.key)
+    if (damage !== null && !(isLast && damage.isTorn)) throw corrupt(path, damage.offset, 'record')
+    this.#path = path
+    this.#lastIndex = 0
+    for (const raw of records) {
+      const record = decodeRecord(raw)
+      if (record === null) throw new MeshError({ code: 'storage/newer-format', path })
+      if (!fold.add(record)) throw corrupt(path, 0, 'entries before this segment are missing')
+      this.#note(record)
+    }
+    this.#nextSequence = header.sequence + 1
+    this.#chain = state.chain
+    if (damage !== null) await this.#cutTail(path, damage.offset, file.length)
+    if (isLast) this.#segment = state
+    else this.#closed.push({ path, lastIndex: this.#lastIndex })
+  }
+
+  /** A crash came before the first write to a new segment was whole: nothing was promised in it. */
+  async #dropUnborn(path: string): Promise<void> {
+    this.#options.log.warn({ path }, 'removed an unfinished segment of the write-ahead log')
+    await this.#options.disk.remove(path)
+    this.#lastIndex = 0
+  }
+
+  async #cutTail(path: string, offset: number, length: number): Promise<void> {
+    const facts = { path, offset, bytesCut: length - offset }
+    this.#options.log.warn(facts, 'cut the torn tail of the write-ahead log')
+    await this.#options.disk.truncate(path, offset)
+  }
+}
