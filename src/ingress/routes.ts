@@ -1,0 +1,54 @@
+import type { Listener, LocalTask, Peer, RouteTable } from '../routing/route-table.ts'
+
+/** The route table of this moment, looked up by what a connection knows. */
+export class Routes {
+  #table: RouteTable | null = null
+  #listeners: ReadonlyMap<number, Listener> = new Map()
+  #tasks: ReadonlyMap<string, LocalTask> = new Map()
+  #peers: ReadonlyMap<string, Peer> = new Map()
+  /** Tasks that an order said to drain before a table did. */
+  readonly #draining = new Set<string>()
+  readonly #waiting = new Set<() => void>()
+
+  get table(): RouteTable | null {
+    return this.#table
+  }
+
+  /** Tables replace each other whole; everybody who waits for a change is told. */
+  replace(table: RouteTable): void {
+    this.#table = table
+    this.#listeners = new Map(table.listeners.map((listener) => [listener.port, listener]))
+    this.#tasks = new Map(table.localTasks.map((task) => [task.task, task]))
+    this.#peers = new Map(table.peers.map((peer) => [peer.node, peer]))
+    for (const task of this.#draining) if (!this.#tasks.has(task)) this.#draining.delete(task)
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    for (const tell of waiting) tell()
+  }
+
+  listener(port: number): Listener | undefined {
+    return this.#listeners.get(port)
+  }
+
+  isPeer(node: string): boolean {
+    return this.#peers.has(node)
+  }
+
+  drain(task: string): void {
+    this.#draining.add(task)
+  }
+
+  /** Where to dial a task; null when it is not run here, drains, or is another assignment. */
+  target(task: string, generation: number, targetPort: number): string | null {
+    const local = this.#tasks.get(task)
+    if (local === undefined || local.draining || this.#draining.has(task)) return null
+    if (local.generation !== generation) return null
+    return local.targets[targetPort] ?? null
+  }
+
+  /** Calls once, with the next table; the returned function takes it back. */
+  onceChanged(tell: () => void): () => void {
+    this.#waiting.add(tell)
+    return () => void this.#waiting.delete(tell)
+  }
+}
