@@ -50,16 +50,18 @@ export const bits = (bytes: Uint8Array, unusedBits = 0): Der =>
 
 export const utf8 = (text: string): Der => primitive(Type.UTF8, Buffer.from(text, 'utf8'))
 
-/** forge knows only universal types by name, and a context's own tag is any small number. */
-const asType = (tag: number): forge.asn1.Type => tag as unknown as forge.asn1.Type
-
 /** A context-specific tag around other structures (explicit). */
-export const tagged = (tag: number, ...items: Der[]): Der =>
-  asn1.create(Class.CONTEXT_SPECIFIC, asType(tag), true, items)
+export const tagged = (tag: number, ...items: Der[]): Der => inContext(tag, true, items)
 
 /** A context-specific tag around bytes (implicit). */
 export const taggedBytes = (tag: number, bytes: Uint8Array): Der =>
-  asn1.create(Class.CONTEXT_SPECIFIC, asType(tag), false, binary(bytes))
+  inContext(tag, false, binary(bytes))
+
+function inContext(tag: number, isConstructed: boolean, value: Der[] | string): Der {
+  // forge names universal types only; inside a context any small number is one.
+  // oxlint-disable-next-line typescript/no-unsafe-enum-assignment
+  return asn1.create(Class.CONTEXT_SPECIFIC, tag, isConstructed, value)
+}
 
 /** X.509 writes years before 2050 with two digits, later ones with four. */
 export function time(atMs: number): Der {

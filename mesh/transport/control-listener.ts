@@ -1,0 +1,124 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type TLSSocket } from 'node:tls'
+import { assert } from '../base/assert.ts'
+import type { NodeId } from '../base/ids.ts'
+import { MeshError } from '../base/mesh-error.ts'
+import type { NodeIdentity } from '../identity/node-identity.ts'
+import type { PeerIdentity } from '../identity/peer-identity.ts'
+import { authenticatedPeer, serverTlsOptions, trustOf } from '../identity/tls-options.ts'
+import { formatHostPort, plainHost, type HostPort } from './host-address.ts'
+import { joinAlpn } from './join-protocol.ts'
+import { JoinServer, type AnswerJoin, type JoinServerDeps } from './join-server.ts'
+
+const apiAlpn = 'http/1.1'
+/** Of all kinds together: a flood of strangers must not take every descriptor. */
+const maxConnections = 1024
+
+export interface ControlListenerOptions {
+  readonly identity: NodeIdentity
+  /** Port 0 takes any free one. */
+  readonly listen: HostPort
+  readonly isMember: (node: NodeId, peerId: string) => boolean
+  readonly onJoin: AnswerJoin
+  /** A connection of a member that wants to speak HTTP; what it may do is decided per request. */
+  readonly onApiConnection: (socket: TLSSocket, peer: PeerIdentity) => void
+  /** How long a newcomer may take to say its request; 10 s when absent. */
+  readonly joinTimeoutMs?: number
+}
+
+/**
+ * The control port: TLS 1.3 that shows leaf and authority. A stranger may join, a member may call
+ * the API, everybody else is dropped. It exists only once the node has an identity.
+ */
+export class ControlListener {
+  readonly #server: Server
+  readonly #options: ControlListenerOptions
+  readonly #deps: JoinServerDeps
+  readonly #joins: JoinServer
+  readonly #sockets = new Set<TLSSocket>()
+  #identity: NodeIdentity
+
+  private constructor(options: ControlListenerOptions, deps: JoinServerDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#identity = options.identity
+    this.#joins = new JoinServer(options.onJoin, deps, options.joinTimeoutMs)
+    this.#server = createServer(tlsOptions(options.identity), (socket) => this.#accept(socket))
+    this.#server.maxConnections = maxConnections
+    this.#server.on('tlsClientError', (error, socket) => {
+      const remoteAddress = plainHost(socket.remoteAddress)
+      this.#deps.log.debug({ remoteAddress, reason: error.message }, 'handshake failed')
+      socket.destroy()
+    })
+  }
+
+  /** Rejects with `transport/cannot-listen`. */
+  static async open(
+    options: ControlListenerOptions,
+    deps: JoinServerDeps,
+  ): Promise<ControlListener> {
+    const listener = new ControlListener(options, deps)
+    const { host, port } = options.listen
+    const listening = once(listener.#server, 'listening')
+    listener.#server.listen({ host, port })
+    try {
+      await listening
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      throw new MeshError({ code: 'transport/cannot-listen', protocol: 'tcp', host, port, reason })
+    }
+    listener.#server.on('error', (error) => deps.log.error({ reason: error.message }, 'listener'))
+    return listener
+  }
+
+  get address(): string {
+    const bound = this.#server.address() as AddressInfo | null
+    assert(bound !== null, 'listening')
+    return formatHostPort({ host: bound.address, port: bound.port })
+  }
+
+  /** A renewed certificate, for new connections; open ones go on. */
+  useIdentity(identity: NodeIdentity): void {
+    this.#identity = identity
+    this.#server.setSecureContext(tlsOptions(identity))
+  }
+
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    for (const socket of this.#sockets) socket.destroy()
+    await closed
+  }
+
+  #accept(socket: TLSSocket): void {
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
+    // A reset is the peer's business; whoever uses the socket sees its close.
+    socket.on('error', () => socket.destroy())
+    if (socket.alpnProtocol === apiAlpn) return this.#admitMember(socket)
+    if (socket.alpnProtocol !== joinAlpn) return this.#refuse(socket, 'no protocol was agreed on')
+    void this.#joins.serve(socket, plainHost(socket.remoteAddress))
+  }
+
+  #admitMember(socket: TLSSocket): void {
+    const peer = authenticatedPeer(socket, trustOf(this.#identity, this.#deps.clock.nowMs()))
+    if ('refused' in peer) return this.#refuse(socket, peer.refused)
+    if (!this.#options.isMember(peer.nodeId, peer.peerId)) {
+      return this.#refuse(socket, `node ${peer.nodeId} is not a member`)
+    }
+    this.#options.onApiConnection(socket, peer)
+  }
+
+  #refuse(socket: TLSSocket, reason: string): void {
+    const remoteAddress = plainHost(socket.remoteAddress)
+    this.#deps.log.warn({ remoteAddress, reason }, 'control connection refused')
+    socket.destroy()
+  }
+}
+
+/** A newcomer has no certificate yet, so TLS only asks for one; `#admitMember` insists. */
+const tlsOptions = (identity: NodeIdentity) => ({
+  ...serverTlsOptions(identity, { alpn: [joinAlpn, apiAlpn] }),
+  rejectUnauthorized: false,
+})

@@ -1,0 +1,170 @@
+import { X509Certificate } from 'node:crypto'
+import { connect, type TLSSocket } from 'node:tls'
+import type { Clock } from '../base/clock.ts'
+import { MeshError } from '../base/mesh-error.ts'
+import { caDigest, parseJoinToken, type JoinToken } from '../identity/join-token.ts'
+import { isIssuedBy, verifyPeer } from '../identity/verify-peer.ts'
+import {
+  joinReply,
+  type JoinAccepted,
+  type JoinReply,
+  type JoinRequest,
+} from '../wire/join-message.ts'
+import { joinAlpn, joinFrame, readJoinMessage } from './join-protocol.ts'
+
+/** Beyond this the two clocks are reported: certificates and logs would contradict each other. */
+const maxClockDifferenceMs = 5000
+
+export interface JoinOptions {
+  /** As the operator typed it. */
+  readonly token: string
+  readonly host: string
+  readonly port: number
+  readonly request: Omit<JoinRequest, 'version' | 'secret'>
+  /** For the whole exchange; the server writes to the cluster before it answers. */
+  readonly timeoutMs: number
+  readonly clock: Clock
+}
+
+export interface JoinResult {
+  readonly accepted: JoinAccepted
+  /** How far the server's clock is ahead of ours, when that is more than 5 s. */
+  readonly clockWarning?: { readonly differenceMs: number }
+}
+
+/**
+ * Joins through a manager. The secret leaves this machine only after the server has shown a
+ * certificate of the very authority that the token names.
+ * Rejects with `join/token-malformed`, `join/unreachable`, `join/other-cluster`,
+ * `join/server-not-trusted`, `join/refused` or `join/bad-reply`.
+ */
+export async function requestJoin(options: JoinOptions): Promise<JoinResult> {
+  const token = parseJoinToken(options.token)
+  if ('refused' in token) {
+    throw new MeshError({ code: 'join/token-malformed', reason: token.refused })
+  }
+  const deadlineMs = options.clock.monotonicMs() + options.timeoutMs
+  const socket = await openSocket(options)
+  socket.on('error', () => socket.destroy())
+  try {
+    const clusterId = checkServer(socket, token, options.clock.nowMs())
+    const request: JoinRequest = { ...options.request, version: 1, secret: token.secret }
+    socket.write(joinFrame(request))
+    const timeoutMs = Math.max(1, deadlineMs - options.clock.monotonicMs())
+    const reply = await readReply(socket, { ...options, timeoutMs })
+    if (reply.kind === 'refused') {
+      throw new MeshError({ code: 'join/refused', reason: reply.reason })
+    }
+    checkReply(reply, { token, clusterId, peerId: request.certificateRequest.peerId, options })
+    const differenceMs = Math.round(reply.nowMs - options.clock.nowMs())
+    return Math.abs(differenceMs) > maxClockDifferenceMs
+      ? { accepted: reply, clockWarning: { differenceMs } }
+      : { accepted: reply }
+  } finally {
+    socket.destroy()
+  }
+}
+
+function openSocket(options: JoinOptions): Promise<TLSSocket> {
+  const { host, port, timeoutMs, clock } = options
+  return new Promise((resolve, reject) => {
+    // No authority is known yet: `checkServer` verifies, before anything is sent.
+    const socket = connect({
+      host,
+      port,
+      ALPNProtocols: [joinAlpn],
+      minVersion: 'TLSv1.3',
+      rejectUnauthorized: false,
+    })
+    const fail = (reason: string): void => {
+      release()
+      socket.on('error', () => {}).destroy()
+      reject(new MeshError({ code: 'join/unreachable', host, port, reason }))
+    }
+    const onError = (error: Error): void => fail(error.message)
+    const onClose = (): void => fail('the connection was closed')
+    const onSecure = (): void => {
+      release()
+      resolve(socket)
+    }
+    const cancelTimer = clock.after(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`))
+    const release = (): void => {
+      cancelTimer()
+      socket.off('error', onError).off('close', onClose).off('secureConnect', onSecure)
+    }
+    socket.once('error', onError).once('close', onClose).once('secureConnect', onSecure)
+  })
+}
+
+/** The id of the cluster that the server belongs to, once it is the token's cluster. */
+function checkServer(socket: TLSSocket, token: JoinToken, nowMs: number): string {
+  const shown = socket.getPeerCertificate(true)
+  const leaf = readCertificate(shown.raw)
+  const authority = readCertificate(shown.issuerCertificate?.raw)
+  if (socket.alpnProtocol !== joinAlpn || leaf === null || authority === null) {
+    throw new MeshError({ code: 'join/server-not-trusted', reason: 'not a node of a cluster' })
+  }
+  const authorityPem = authority.toString()
+  if (caDigest(authorityPem) !== token.caDigest) {
+    throw new MeshError({
+      code: 'join/other-cluster',
+      reason: 'the server belongs to another cluster than the token',
+    })
+  }
+  const [, clusterId] = /^O=([0-9a-z]{25})$/m.exec(authority.subject) ?? []
+  if (clusterId === undefined || !isIssuedBy(leaf, authority)) {
+    throw new MeshError({
+      code: 'join/server-not-trusted',
+      reason: 'the certificate was not issued by the authority of the token',
+    })
+  }
+  const server = verifyPeer(leaf.raw, { caCertificatesPem: [authorityPem], clusterId, nowMs })
+  const reason = 'refused' in server ? server.refused : null
+  if (reason !== null) throw new MeshError({ code: 'join/server-not-trusted', reason })
+  return clusterId
+}
+
+function readCertificate(raw: Uint8Array | undefined): X509Certificate | null {
+  try {
+    return raw === undefined ? null : new X509Certificate(raw)
+  } catch {
+    return null
+  }
+}
+
+async function readReply(socket: TLSSocket, options: JoinOptions): Promise<JoinReply> {
+  const { timeoutMs, clock } = options
+  try {
+    return await readJoinMessage(socket, { schema: joinReply, timeoutMs, clock })
+  } catch (error) {
+    const reason = error instanceof MeshError ? error.fault['reason'] : String(error)
+    throw new MeshError({ code: 'join/bad-reply', reason }, { cause: error })
+  }
+}
+
+interface Expected {
+  readonly token: JoinToken
+  readonly clusterId: string
+  readonly peerId: string
+  readonly options: JoinOptions
+}
+
+/** What we got must be a certificate of this cluster for us: we could not use another one. */
+function checkReply(reply: JoinAccepted, expected: Expected): void {
+  const { token, clusterId, peerId, options } = expected
+  const leaf = readCertificate(Buffer.from(reply.certificatePem))
+  const authority = readCertificate(Buffer.from(reply.caCertificatePem))
+  if (leaf === null || authority === null) throw badReply('a certificate cannot be read')
+  if (caDigest(reply.caCertificatePem) !== token.caDigest) throw badReply('another authority')
+  const self = verifyPeer(leaf.raw, {
+    caCertificatesPem: [reply.caCertificatePem],
+    clusterId,
+    nowMs: options.clock.nowMs(),
+  })
+  if ('refused' in self) throw badReply(self.refused)
+  if (self.nodeId !== reply.nodeId || self.peerId !== peerId || self.role !== reply.role) {
+    throw badReply('the certificate names somebody else')
+  }
+}
+
+const badReply = (reason: string): MeshError => new MeshError({ code: 'join/bad-reply', reason })
