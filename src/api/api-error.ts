@@ -1,0 +1,105 @@
+import { MeshError } from '../../mesh/base/mesh-error.ts'
+
+/** An answer that is not what was asked for, in words for people. `code` is API, the words are not. */
+export interface Complaint {
+  readonly status: number
+  readonly code: string
+  /** What went wrong. */
+  readonly what: string
+  /** Why. */
+  readonly why?: string
+  /** What to do about it. */
+  readonly hint?: string
+}
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError'
+  readonly complaint: Complaint
+
+  constructor(complaint: Complaint, options?: ErrorOptions) {
+    super(messageOf(complaint), options)
+    this.complaint = complaint
+  }
+}
+
+/** The one line that docker's clients show. */
+export function messageOf({ what, why, hint }: Complaint): string {
+  const sentences = [what, why, hint].filter((part) => part !== undefined && part !== '')
+  return sentences.join('. ')
+}
+
+export const badRequest = (what: string, why?: string, hint?: string): ApiError =>
+  complain({ status: 400, code: 'api/bad-request', what, why, hint })
+
+export const notFound = (kind: string, reference: string): ApiError =>
+  new ApiError({ status: 404, code: 'api/not-found', what: `${kind} ${reference} not found` })
+
+export const conflict = (what: string, why?: string, hint?: string): ApiError =>
+  complain({ status: 409, code: 'api/conflict', what, why, hint })
+
+/** A thing that Docker's API has and meshd does not do yet: said, never ignored. */
+export const notYet = (what: string, hint?: string): ApiError =>
+  complain({ status: 501, code: 'api/no-effect-yet', what, hint })
+
+export const unavailable = (what: string, why?: string, hint?: string): ApiError =>
+  complain({ status: 503, code: 'api/unavailable', what, why, hint })
+
+interface LooseComplaint {
+  readonly status: number
+  readonly code: string
+  readonly what: string
+  readonly why?: string | undefined
+  readonly hint?: string | undefined
+}
+
+export function complain({ status, code, what, why, hint }: LooseComplaint): ApiError {
+  return new ApiError({
+    status,
+    code,
+    what,
+    ...(why === undefined ? {} : { why }),
+    ...(hint === undefined ? {} : { hint }),
+  })
+}
+
+/** Faults of the mesh as the status that a client can act on. Null: a bug, or nothing we know. */
+export function complaintOf(error: unknown): Complaint | null {
+  if (error instanceof ApiError) return error.complaint
+  if (!(error instanceof MeshError)) return null
+  return consensusComplaint(error) ?? { status: 500, code: error.fault.code, what: error.message }
+}
+
+function consensusComplaint(error: MeshError): Complaint | null {
+  const { code } = error.fault
+  switch (code) {
+    case 'raft/no-leader':
+      return {
+        status: 503,
+        code,
+        what: 'the cluster has no leader, so nothing was read or written',
+        why: whoIsMissing(error.fault['unreachable']),
+        hint: 'bring back enough managers for a majority; services keep running meanwhile',
+      }
+    case 'raft/outcome-unknown':
+      return {
+        status: 503,
+        code,
+        what: 'it is not known whether the change took effect',
+        why: 'the leader went away before it could say so',
+        hint: 'look at the object, then ask again if need be',
+      }
+    case 'raft/not-a-manager':
+      return { status: 503, code, what: 'This node is not a swarm manager' }
+    default:
+      return null
+  }
+}
+
+function whoIsMissing(unreachable: unknown): string {
+  const names = Array.isArray(unreachable) ? unreachable.map(String) : []
+  if (names.length === 0) return 'no election was won within 4 s'
+  return `managers that cannot be reached: ${names.join(', ')}`
+}
+
+export const hasStatus = (error: unknown, status: number): boolean =>
+  error instanceof ApiError && error.complaint.status === status

@@ -1,0 +1,36 @@
+import type { Agent } from 'node:http'
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { NodeId } from '../../mesh/base/ids.ts'
+import type { Log } from '../../mesh/base/log.ts'
+import type { Random } from '../../mesh/base/random.ts'
+import type { MeshNode } from '../../mesh/node/mesh-node.ts'
+import type { ClusterView } from '../model/observed.ts'
+
+/** What the API needs of the daemon it speaks for. */
+export interface ApiDeps {
+  readonly node: Pick<MeshNode, 'self' | 'clusterId' | 'role' | 'propose' | 'barrier' | 'leader'>
+  readonly view: () => ClusterView
+  /** This node's own container engine; the socket is null when its runtime is `process`. */
+  readonly engine: { readonly runtime: 'docker' | 'process'; readonly socketPath: string | null }
+  readonly version: string
+  /** Where other machines reach this node. */
+  readonly advertiseAddress: string
+  readonly dataPathPort: number
+  /** Why tasks of a service wait, a line per reason; only the leader knows, others answer null. */
+  readonly explain: (serviceId: string) => readonly string[] | null
+  /** How to reach another node's API over mutual TLS; the agent keeps its connections. */
+  readonly dialApi: (node: NodeId) => ApiRoute
+  readonly joinToken: (caCertificatePem: string, secret: string) => string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+export interface ApiRoute {
+  /** `https://host:port`. */
+  readonly target: string
+  readonly agent: Agent
+}
+
+/** Who is asking: somebody who may open the local socket, or another node by its certificate. */
+export type Caller = { readonly kind: 'local' } | { readonly kind: 'peer'; readonly node: NodeId }

@@ -1,0 +1,96 @@
+import { drawId } from '../../mesh/base/ids.ts'
+import type { Service } from '../model/docker.ts'
+import type { ClusterView } from '../model/observed.ts'
+import { notYet } from './api-error.ts'
+import type { ApiContext } from './api-context.ts'
+import { decode } from './decode.ts'
+import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
+import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
+import { all, find, type Found } from './lookup.ts'
+import { renderService, serviceStatuses } from './render.ts'
+import { readJson } from './request-body.ts'
+import { draftService, redraftService } from './service-draft.ts'
+import { serviceSpecSchema } from './service-schema.ts'
+import { withDefaults } from './spec-defaults.ts'
+
+const filterKeys = ['id', 'name', 'label', 'mode', 'runtime']
+
+export async function listServices(context: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = parseFilters(exchange.query, filterKeys)
+  const view = await context.currentView()
+  const statusOf = isSet(exchange.query, 'status') ? serviceStatuses(view) : () => null
+  const services = all<Service>(view.catalog, 'service')
+    .filter((service) => isWanted(service, filters))
+    .map((service) => renderService(service, statusOf(service)))
+  sendJson(exchange, 200, services)
+}
+
+function isWanted({ id, body }: Found<Service>, filters: Filters): boolean {
+  const mode = body.Spec.Mode?.Global === undefined ? 'replicated' : 'global'
+  return (
+    passes(filters, 'id', (start) => id.startsWith(start)) &&
+    passes(filters, 'name', (start) => body.Spec.Name.startsWith(start)) &&
+    passes(filters, 'mode', (wanted) => wanted === mode) &&
+    passesLabels(filters, 'label', body.Spec.Labels ?? {})
+  )
+}
+
+const namesOf = ({ body }: Found<Service>): string[] => [body.Spec.Name]
+
+export function findService(view: ClusterView, reference: string): Found<Service> {
+  return find<Service>(view.catalog, { kind: 'service', reference, names: namesOf })
+}
+
+export async function inspectService(
+  context: ApiContext,
+  exchange: Exchange,
+  reference: string,
+): Promise<void> {
+  const view = await context.currentView()
+  const service = findService(view, reference)
+  const spec = isSet(exchange.query, 'insertDefaults')
+    ? withDefaults(service.body.Spec)
+    : service.body.Spec
+  const shown = { ...service, body: { ...service.body, Spec: spec } }
+  sendJson(exchange, 200, renderService(shown, serviceStatuses(view)(service)))
+}
+
+export async function createService(context: ApiContext, exchange: Exchange): Promise<void> {
+  context.refuseOnWorker()
+  const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
+  const view = await context.currentView()
+  const id = drawId(context.deps.random)
+  const name = submitted.Name || `service-${id.slice(0, 8)}`
+  const draft = draftService({ ...submitted, Name: name }, { view, deps: context.deps })
+  await context.write([{ kind: 'create', object: { kind: 'service', id, ...draft } }])
+  sendJson(exchange, 201, { ID: id, Warnings: null })
+}
+
+export async function updateService(
+  context: ApiContext,
+  exchange: Exchange,
+  reference: string,
+): Promise<void> {
+  context.refuseOnWorker()
+  const version = requiredVersion(exchange.query)
+  if (exchange.query.get('rollback')) throw notYet('rollback has no effect yet')
+  const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
+  const view = await context.currentView()
+  const old = findService(view, reference)
+  const draft = redraftService(old, submitted, { view, deps: context.deps })
+  const object = { kind: 'service', id: old.id, ...draft }
+  await context.write([{ kind: 'update', object, ifVersion: version }])
+  sendJson(exchange, 200, { Warnings: null })
+}
+
+export async function removeService(
+  context: ApiContext,
+  exchange: Exchange,
+  reference: string,
+): Promise<void> {
+  const service = findService(await context.currentView(), reference)
+  await context.write([
+    { kind: 'delete', ref: { kind: 'service', id: service.id }, ifVersion: null },
+  ])
+  exchange.res.writeHead(200, { 'content-length': 0 }).end()
+}

@@ -1,0 +1,103 @@
+import type { Service, Task } from '../model/docker.ts'
+import type { ClusterView } from '../model/observed.ts'
+import type { ApiContext } from './api-context.ts'
+import { hasStatus } from './api-error.ts'
+import { sendJson, type Exchange } from './exchange.ts'
+import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
+import { all, find, type Found } from './lookup.ts'
+import { findNode } from './nodes.ts'
+import { renderTask } from './render.ts'
+import { findService } from './services.ts'
+
+const filterKeys = [
+  'id',
+  'service',
+  'name',
+  'node',
+  'label',
+  'desired-state',
+  '_up-to-date',
+  'runtime',
+]
+
+export async function listTasks(context: ApiContext, exchange: Exchange): Promise<void> {
+  const filters = parseFilters(exchange.query, filterKeys)
+  const view = await context.currentView()
+  const wanted = resolveNames(filters, view, context.deps.node.self)
+  const tasks = all<Task>(view.catalog, 'task')
+    .filter((task) => isWanted(task, wanted, view))
+    .map((task) => renderTask(task))
+  sendJson(exchange, 200, tasks)
+}
+
+export async function inspectTask(
+  context: ApiContext,
+  exchange: Exchange,
+  reference: string,
+): Promise<void> {
+  const view = await context.currentView()
+  const task = find<Task>(view.catalog, {
+    kind: 'task',
+    reference,
+    names: (found) => [taskName(found)],
+  })
+  sendJson(exchange, 200, renderTask(task))
+}
+
+/** `service.slot.id`, or with the node where there are no slots. */
+export const taskName = ({ id, body }: Found<Task>): string =>
+  `${body.ServiceName}.${body.Slot ?? body.NodeID ?? ''}.${id}`
+
+/** Services and nodes may be named; an unknown one stays as it is and matches nothing. */
+function resolveNames(filters: Filters, view: ClusterView, self: string): Filters {
+  const resolved = new Map(filters)
+  const resolve = (key: string, look: (reference: string) => { readonly id: string }): void => {
+    const references = filters.get(key)
+    if (references === undefined) return
+    resolved.set(
+      key,
+      references.map((reference) => idOr(reference, look)),
+    )
+  }
+  resolve('service', (reference) => findService(view, reference))
+  resolve('node', (reference) => findNode(view, reference, self))
+  return resolved
+}
+
+function idOr(reference: string, look: (reference: string) => { readonly id: string }): string {
+  try {
+    return look(reference).id
+  } catch (error) {
+    if (hasStatus(error, 404)) return reference
+    throw error
+  }
+}
+
+function isWanted(task: Found<Task>, filters: Filters, view: ClusterView): boolean {
+  const { id, body } = task
+  const isUpToDate = String(matchesItsService(body, view))
+  return (
+    passes(filters, 'id', (start) => id.startsWith(start)) &&
+    passes(filters, 'service', (service) => service === body.ServiceID) &&
+    passes(filters, 'node', (node) => node === body.NodeID) &&
+    passes(filters, 'name', (start) => taskName(task).startsWith(start)) &&
+    passes(filters, 'desired-state', (state) => state === body.DesiredState) &&
+    passes(filters, '_up-to-date', (wanted) => String(isTrue(wanted)) === isUpToDate) &&
+    passesLabels(filters, 'label', labelsOf(body, view))
+  )
+}
+
+const isTrue = (text: string): boolean => ['1', 'true'].includes(text.toLowerCase())
+
+function matchesItsService(task: Task, view: ClusterView): boolean {
+  const service = serviceOf(task, view)
+  return service !== undefined && service.SpecVersion.Index === task.SpecVersion.Index
+}
+
+function labelsOf(task: Task, view: ClusterView): Readonly<Record<string, string>> {
+  const ofService = serviceOf(task, view)?.Spec.Labels ?? {}
+  return { ...ofService, ...task.Spec.ContainerSpec.Labels, ...task.Labels }
+}
+
+const serviceOf = (task: Task, view: ClusterView): Service | undefined =>
+  view.catalog.get('service', task.ServiceID)?.body as Service | undefined
