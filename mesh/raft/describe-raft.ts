@@ -1,5 +1,7 @@
+import type { Progress } from './progress.ts'
 import type { Raft } from './raft.ts'
 import type { PeerStatus, RaftStatus } from './raft-status.ts'
+import type { RaftId } from './types.ts'
 
 export function describeRaft(raft: Raft): RaftStatus {
   const { id, term, vote, lead, leadTransferee, role, log, tracker } = raft
@@ -20,7 +22,10 @@ export function describeRaft(raft: Raft): RaftStatus {
 }
 
 const describePeers = ({ tracker }: Raft): PeerStatus[] =>
-  Array.from(tracker.progress, ([id, peer]) => ({
+  Array.from(tracker.progress, ([id, peer]) => describePeer(id, peer))
+
+export function describePeer(id: RaftId, peer: Progress): PeerStatus {
+  return {
     id,
     match: peer.match,
     next: peer.next,
@@ -31,4 +36,5 @@ const describePeers = ({ tracker }: Raft): PeerStatus[] =>
     isRecentlyActive: peer.isRecentlyActive,
     inflightMessages: peer.inflights.count,
     isInflightFull: peer.inflights.isFull,
-  }))
+  }
+}

@@ -101,6 +101,11 @@ export class RaftNode {
     if (raft.role === 'follower' && raft.options.readOnly === 'safe') raft.lead = 0
   }
 
+  /** For transcripts and simulations: campaign after so many silent ticks, until the role changes. */
+  overrideElectionTicks(ticks: number): void {
+    this.#raft.randomizedElectionTicks = ticks
+  }
+
   reportUnreachable(id: RaftId): void {
     this.#stepLocal('unreachable', { from: id })
   }
