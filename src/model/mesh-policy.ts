@@ -7,7 +7,7 @@ import type {
   MemberAddress,
   MeshPolicy,
   Newcomer,
-} from '../../mesh/node/policy.ts'
+} from '../../mesh/catalog/policy.ts'
 import { clusterClaims, nodeClaims } from './claims.ts'
 import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
@@ -81,10 +81,16 @@ function admit(newcomer: Newcomer): Change[] {
 /** Its state is unknown until the leader sees it among the members. */
 function newNode(newcomer: Newcomer): Node {
   const description = newcomer.description as unknown as NodeDescription
+  const hasOwnName = newcomer.name !== '' && newcomer.name !== description.Hostname
   const host = hostOf(newcomer.controlAddress)
   const api = description.ApiAddress
   return {
-    Spec: { Role: newcomer.role, Availability: newcomer.availability, Labels: {} },
+    Spec: {
+      ...(hasOwnName && { Name: newcomer.name }),
+      Labels: {},
+      Role: newcomer.role,
+      Availability: newcomer.availability,
+    },
     Description: description,
     Status: { State: 'unknown', Addr: host },
     ...(newcomer.role === 'manager' && api !== undefined && { ManagerStatus: { Addr: api } }),

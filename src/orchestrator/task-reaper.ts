@@ -1,0 +1,47 @@
+import type { NodeId } from '../../mesh/base/ids.ts'
+import type { ServiceView } from '../model/service-view.ts'
+import type { TaskView } from '../model/task-view.ts'
+import { countableAttempts, youngestFirst } from './restart.ts'
+import type { Worksheet } from './worksheet.ts'
+
+export interface ReaperOptions {
+  readonly services: ReadonlyMap<string, ServiceView>
+  readonly lost: ReadonlySet<NodeId>
+  /** Tasks kept in one place, the running one included; negative: all. */
+  readonly historyLimit: number
+}
+
+/** Forgets tasks: those to be removed once they are over, and history beyond its limit. */
+export function reapTasks(sheet: Worksheet, options: ReaperOptions): void {
+  const places = new Map<string, TaskView[]>()
+  for (const task of sheet.tasks()) {
+    if (task.desired === 'remove') {
+      if (isOver(task, options.lost)) sheet.deleteTask(task)
+      continue
+    }
+    const place = `${task.serviceId} ${task.slot === 0 ? task.node : task.slot}`
+    places.set(place, [...(places.get(place) ?? []), task])
+  }
+  for (const tasks of places.values()) reapHistory(sheet, tasks, options)
+}
+
+function reapHistory(
+  sheet: Worksheet,
+  tasks: readonly TaskView[],
+  { services, lost, historyLimit }: ReaperOptions,
+): void {
+  if (historyLimit < 0) return
+  const attempts = services.get(tasks[0]?.serviceId ?? '')?.template.restart.maxAttempts ?? 0
+  // What is still counted must not be forgotten.
+  const counted = attempts > 0 && attempts <= countableAttempts ? attempts + 1 : 0
+  const surplus = tasks.length - Math.max(historyLimit, counted)
+  if (surplus <= 0) return
+  // The youngest stays: it decides whether and when the place gets another task.
+  const [, ...older] = youngestFirst(tasks)
+  const over = older.filter((task) => !task.isWanted && isOver(task, lost)).toReversed()
+  for (const task of over.slice(0, surplus)) sheet.deleteTask(task)
+}
+
+/** Nothing of it runs, as far as anybody will ever know. */
+const isOver = (task: TaskView, lost: ReadonlySet<NodeId>): boolean =>
+  task.hasEnded || task.node === null || lost.has(task.node)

@@ -1,0 +1,23 @@
+import { SeededRandom } from '../../mesh/base/random.ts'
+import type { ClusterView } from '../model/observed.ts'
+import type { ServiceView } from '../model/service-view.ts'
+import type { Explanation } from './explain.ts'
+import { reconcileGlobal } from './global.ts'
+import { Placement } from './placement.ts'
+import { Worksheet } from './worksheet.ts'
+
+/**
+ * Why this service has fewer placed tasks than it wants; null when it has them, or when the leader
+ * is about to place them. Answers on any manager, from what that one knows.
+ */
+export function whyPending(view: ClusterView, service: ServiceView): Explanation | null {
+  // Which of the fitting nodes would be drawn does not matter here, nor when tasks were made.
+  const sheet = new Worksheet(view.catalog, { nowMs: 0, random: new SeededRandom(0) })
+  const placement = new Placement(sheet, view.observed)
+  if (service.mode.kind === 'global') return reconcileGlobal(sheet, service, placement)
+  const placed = sheet.tasksOf(service.id).filter((task) => task.isWanted && task.node !== null)
+  const slots = new Set(placed.map((task) => task.slot))
+  if (slots.size >= service.mode.replicas) return null
+  const choice = placement.choose({ serviceId: service.id, spec: service.template })
+  return choice.kind === 'none' ? choice.explanation : null
+}
