@@ -7,6 +7,10 @@ import { lines, runningTasks } from '../support/meshctl.ts'
 const port = 18080
 const url = (daemon: Daemon): string => `http://${daemon.address}:${port}/`
 
+/** The same text with another character at one place. */
+const swap = (text: string, at: number): string =>
+  text.slice(0, at) + (text[at] === 'a' ? 'b' : 'a') + text.slice(at + 1)
+
 describe('three managers and a worker', () => {
   const cluster = new Cluster('127.0.20')
   const nodes: Daemon[] = []
@@ -82,8 +86,6 @@ describe('three managers and a worker', () => {
   test('a wrong, a tampered and a foreign token are refused with the reason', async () => {
     const line = await joinLine(first(), 'worker')
     const [token = '', address = ''] = line.split('@')
-    const swap = (text: string, at: number): string =>
-      text.slice(0, at) + (text[at] === 'a' ? 'b' : 'a') + text.slice(at + 1)
     const cases = [
       { token: token.slice(0, -3), reason: /characters/ },
       { token: swap(token, token.length - 1), reason: /not valid/ },
