@@ -1,0 +1,61 @@
+import type { NodeId } from '../base/ids.ts'
+import { memberOf, type MemberEntry } from './member-table.ts'
+import type { Effect, MessageBody, Rumour, Sender } from './message.ts'
+import type { RumourQueue } from './rumour-queue.ts'
+import type { SwimMessage } from './message.ts'
+
+/** How large things become on the wire; the codec knows, the rules only count. */
+export interface Sizes {
+  messageBytes(message: SwimMessage): number
+  /** With whatever separates it from the next one. */
+  rumourBytes(rumour: Rumour): number
+}
+
+export interface Recipient {
+  readonly address: string
+  readonly member: NodeId | null
+}
+
+export interface OutboxDeps {
+  readonly sender: () => Sender
+  readonly rumours: RumourQueue
+  readonly sizes: Sizes
+  readonly maxPayloadBytes: number
+  /** How often a rumour is told before it is dropped. */
+  readonly retransmitLimit: () => number
+}
+
+/** Collects the effects of one step, and fills every message up with rumours. */
+export class Outbox {
+  readonly #deps: OutboxDeps
+  #effects: Effect[] = []
+
+  constructor(deps: OutboxDeps) {
+    this.#deps = deps
+  }
+
+  /** `first` are rumours that this recipient must hear now. */
+  send(to: Recipient, body: MessageBody, first: readonly Rumour[] = []): void {
+    const { sender, rumours, sizes, maxPayloadBytes, retransmitLimit } = this.#deps
+    const bare: SwimMessage = { ...body, sender: sender(), rumours: [] }
+    const budgetBytes = maxPayloadBytes - sizes.messageBytes(bare)
+    const message = { ...bare, rumours: rumours.take(budgetBytes, first, retransmitLimit()) }
+    this.#effects.push({ kind: 'send', to: to.address, message, member: to.member })
+  }
+
+  changed(entry: MemberEntry): void {
+    this.#effects.push({ kind: 'member-changed', member: memberOf(entry) })
+  }
+
+  /** In the order in which they came about. */
+  take(): Effect[] {
+    const effects = this.#effects
+    this.#effects = []
+    return effects
+  }
+}
+
+export const recipientOf = (entry: MemberEntry): Recipient => ({
+  address: entry.meta.gossipAddress,
+  member: entry.id,
+})

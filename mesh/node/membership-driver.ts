@@ -1,0 +1,143 @@
+import type { Clock } from '../base/clock.ts'
+import type { Datagrams } from '../base/datagrams.ts'
+import { unreachable } from '../base/assert.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import { Membership } from '../membership/membership.ts'
+import type { Effect, Input, Seed } from '../membership/message.ts'
+import { lanDefaults, type MembershipOptions } from '../membership/options.ts'
+import type { Member, MemberMeta } from '../membership/types.ts'
+import { isRefused } from '../wire/frames.ts'
+import { decodeSwimMessage, encodeSwimMessage, swimSizes } from '../wire/swim-message.ts'
+import { Watchers } from './watchers.ts'
+
+export interface MembershipDriverDeps {
+  readonly datagrams: Datagrams
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** How late the event loop was at its worst since the last call, in milliseconds. */
+  readonly eventLoopDelayMs?: () => number
+}
+
+export interface MembershipDriverOptions {
+  readonly self: NodeId
+  readonly meta: MemberMeta
+  /** Differences to `lanDefaults`. */
+  readonly membership?: Partial<MembershipOptions>
+}
+
+const tickMs = 25
+const samplePeriodMs = 1000
+/** Three rounds of gossip: the goodbye has gone to three peers, three times. */
+const goodbyeMs = 300
+
+/** Runs the membership rules on a socket and a clock. */
+export class MembershipDriver {
+  readonly #membership: Membership
+  readonly #datagrams: Datagrams
+  readonly #clock: Clock
+  readonly #log: Log
+  readonly #watchers = new Watchers<Member>()
+  readonly #ends: (() => void)[]
+  #isStopped = false
+
+  constructor(deps: MembershipDriverDeps, { self, meta, membership }: MembershipDriverOptions) {
+    const { datagrams, clock, random, log, eventLoopDelayMs } = deps
+    this.#datagrams = datagrams
+    this.#clock = clock
+    this.#log = log.child('membership')
+    this.#membership = new Membership({
+      self,
+      meta,
+      incarnation: clock.nowMs(),
+      random,
+      sizes: swimSizes,
+      options: { ...lanDefaults, ...membership },
+    })
+    datagrams.onPacket((from, packet) => this.#receive(from, packet))
+    this.#ends = [clock.every(tickMs, () => this.#step({ kind: 'tick' }))]
+    if (eventLoopDelayMs === undefined) return
+    const sample = (): void => this.#step({ kind: 'event-loop-delay', delayMs: eventLoopDelayMs() })
+    this.#ends.push(clock.every(samplePeriodMs, sample))
+  }
+
+  /** Everybody known, this node included. */
+  members(): readonly Member[] {
+    return this.#membership.members()
+  }
+
+  /** Lifeguard's score of this node; 0 is well. */
+  get health(): number {
+    return this.#membership.health
+  }
+
+  /** First all members, then the changed ones in batches; returns the function that ends it. */
+  watch(listener: (members: readonly Member[]) => void): () => void {
+    return this.#watchers.add(listener, () => this.members())
+  }
+
+  /** What the transport saw of a connection to that node; see `Transport.onConnection`. */
+  connectionEvent(node: NodeId, event: 'up' | 'down' | 'refused'): void {
+    this.#step({ kind: 'connection', node, event })
+  }
+
+  /** Tells of members that exist; those already known are left as they are. */
+  join(seeds: readonly Seed[]): void {
+    this.#step({ kind: 'join', seeds })
+  }
+
+  /** New facts about this node, told to everybody. */
+  updateMeta(meta: MemberMeta): void {
+    this.#step({ kind: 'update-meta', meta })
+  }
+
+  /** A node that was removed from the cluster: it is told of as `left` once, then no more. */
+  forget(node: NodeId): void {
+    this.#step({ kind: 'forget', node })
+  }
+
+  /** Says goodbye; resolves when peers have been told. The caller stops the driver afterwards. */
+  leave(): Promise<void> {
+    this.#step({ kind: 'leave' })
+    return new Promise((resolve) => {
+      this.#clock.after(goodbyeMs, resolve)
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const end of this.#ends) end()
+  }
+
+  #receive(from: string, packet: Uint8Array): void {
+    const message = decodeSwimMessage(packet)
+    if (isRefused(message)) this.#log.debug({ from, ...message }, 'a packet was refused')
+    else this.#step({ kind: 'packet', from, message })
+  }
+
+  #step(input: Input): void {
+    if (this.#isStopped) return
+    const changed: Member[] = []
+    for (const effect of this.#membership.step(input, this.#clock.monotonicMs())) {
+      this.#perform(effect, changed)
+    }
+    this.#watchers.tell(changed)
+  }
+
+  #perform(effect: Effect, changed: Member[]): void {
+    switch (effect.kind) {
+      case 'send':
+        return this.#datagrams.send(effect.to, encodeSwimMessage(effect.message))
+      case 'member-changed': {
+        const { id: node, state, meta } = effect.member
+        this.#log.debug({ node, name: meta.name, state }, 'a member changed')
+        changed.push(effect.member)
+        return
+      }
+      default:
+        return unreachable(effect)
+    }
+  }
+}
