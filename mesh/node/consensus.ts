@@ -1,0 +1,455 @@
+import type { Clock } from '../base/clock.ts'
+import type { NodeId } from '../base/ids.ts'
+import type { Log } from '../base/log.ts'
+import type { Random } from '../base/random.ts'
+import type { MeshPolicy } from '../catalog/policy.ts'
+import type { ApplyResult, CatalogDelta, CatalogReader, Transaction } from '../catalog/types.ts'
+import { decodeConfChange } from '../raft/conf-change.ts'
+import { isJoint } from '../raft/configuration.ts'
+import { isPromise } from '../raft/message.ts'
+import { RaftNode } from '../raft/raft-node.ts'
+import { lanRaftOptions } from '../raft/raft-options.ts'
+import type {
+  ConfState,
+  Entry,
+  Message,
+  RaftId,
+  Ready,
+  Snapshot,
+  SoftState,
+} from '../raft/types.ts'
+import type { RaftStorage } from '../storage/raft-storage.ts'
+import type { Transport } from '../transport/transport.ts'
+import type { LeaderView } from './mesh-node.ts'
+import { Proposals, type LeaderSight } from './proposals.ts'
+import { raftIdOf } from './raft-id.ts'
+import { RaftLink } from './raft-link.ts'
+import { nextMembershipStep, pickSuccessor, type MembershipView } from './raft-members.ts'
+import { RaftPeers } from './raft-peers.ts'
+import { Reads } from './reads.ts'
+import { StateMachine } from './state-machine.ts'
+
+const tickMs = 100
+const handOverMs = 2000
+const snapshotEveryEntries = 10_000
+const snapshotEveryBytes = 8 * 1024 * 1024
+/** For followers that lag a little: cheaper to send than a snapshot. */
+const entriesKeptBySnapshot = 1000
+
+export interface ConsensusOptions {
+  readonly self: NodeId
+  readonly policy: MeshPolicy
+  /** Opened; closed by `stop`. */
+  readonly storage: RaftStorage
+  readonly transport: Transport
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  /** Disk or state can be trusted no more: the process must end. Called once. */
+  readonly fatal: (error: Error) => void
+  readonly snapshotEveryEntries?: number
+}
+
+/**
+ * A manager's part in the agreement: drives the pure core of Raft over disk and network and applies
+ * what is agreed to the catalog. Inputs step the core at once; one loop performs what it asks for,
+ * and what comes in during an fsync goes out with the next one (group commit).
+ */
+export class Consensus {
+  readonly #options: ConsensusOptions
+  readonly #raftId: RaftId
+  readonly #raft: RaftNode
+  readonly #link: RaftLink
+  readonly #peers = new RaftPeers()
+  readonly #state = new StateMachine()
+  readonly #proposals: Proposals
+  readonly #reads: Reads
+  readonly #catalogListeners = new Set<(delta: CatalogDelta) => void>()
+  readonly #leaderListeners = new Set<(view: LeaderView) => void>()
+  readonly #stopTicks: () => void
+  #confState: ConfState
+  #soft: SoftState = { lead: 0, role: 'follower' }
+  #applied = { index: 0, term: 0 }
+  #leaderView: LeaderView = { leader: null, isSelf: false, term: 0 }
+  /** A change of membership is on its way up to this index of the log. */
+  #changingUntil = 0
+  #savedSnapshot: Snapshot | null = null
+  #isSnapshotting = false
+  #isRunning = false
+  #isStopped = false
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: ConsensusOptions) {
+    const { self, storage, transport, clock, random } = options
+    this.#options = options
+    this.#raftId = raftIdOf(self)
+    this.#peers.learn(self)
+    this.#confState = storage.initialState().confState
+    this.#restore(storage.snapshot())
+    this.#raft = new RaftNode(
+      {
+        ...lanRaftOptions,
+        id: this.#raftId,
+        disableProposalForwarding: true,
+        applied: this.#applied.index,
+      },
+      { storage, random, log: (level, text) => options.log[level]({}, text) },
+    )
+    this.#link = new RaftLink({
+      ...options,
+      isAdmitted: (node) => this.#isAdmitted(node),
+      onMessage: (from, message) => this.#receive(from, message),
+      onOutcome: (message, isSent) => this.#sendingEnded(message, isSent),
+    })
+    const appliedIndex = (): number => this.#applied.index
+    const unreachable = (): readonly string[] => this.#unreachable()
+    this.#proposals = new Proposals({
+      transport,
+      clock,
+      leader: () => this.#sight(),
+      append: (data) => this.#append(data),
+      appliedIndex,
+      resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
+      isManager: (node) => options.policy.roleOf(this.#state.catalog, node) === 'manager',
+      unreachable,
+    })
+    this.#reads = new Reads({
+      clock,
+      raftId: this.#raftId,
+      boot: random.below(2 ** 32),
+      ask: (context) => this.#raft.readIndex(context),
+      appliedIndex,
+      unreachable,
+    })
+    transport.onConnection((node, event) => this.#connectionChanged(node, event))
+    this.#stopTicks = clock.every(tickMs, () => this.#tick())
+    this.#kick()
+  }
+
+  /** Applied here when it resolves; see `ConsensusFault` for how it rejects. */
+  propose(transaction: Transaction): Promise<ApplyResult> {
+    return this.#proposals.submit(transaction)
+  }
+
+  /** When it resolves, listeners have seen every write that was acknowledged before the call. */
+  barrier(): Promise<void> {
+    const passed = this.#reads.barrier()
+    this.#kick()
+    return passed
+  }
+
+  catalog(): CatalogReader {
+    return this.#state.catalog
+  }
+
+  watchCatalog(listener: (delta: CatalogDelta) => void): () => void {
+    this.#catalogListeners.add(listener)
+    listener(this.#state.toDelta())
+    return () => this.#catalogListeners.delete(listener)
+  }
+
+  leader(): LeaderView {
+    return this.#leaderView
+  }
+
+  /** First the view of this moment, then each other one. */
+  watchLeader(listener: (view: LeaderView) => void): () => void {
+    this.#leaderListeners.add(listener)
+    listener(this.#leaderView)
+    return () => this.#leaderListeners.delete(listener)
+  }
+
+  /** Whether Raft counts this node, as voter or learner; a manager is removed from it after demotion. */
+  isRaftMember(node: NodeId): boolean {
+    const id = raftIdOf(node)
+    const { voters, votersOutgoing, learners, learnersNext } = this.#confState
+    return [voters, votersOutgoing, learners, learnersNext].some((ids) => ids.includes(id))
+  }
+
+  /** The nodes whose votes count now. */
+  voters(): readonly NodeId[] {
+    return this.#confState.voters.flatMap((id) => this.#nodeOf(id) ?? [])
+  }
+
+  /** Gives leadership away; resolves when another leads, when there is nobody to take it, or after 2 s. */
+  async handOver(): Promise<void> {
+    if (this.#soft.role !== 'leader') return
+    const successor = pickSuccessor(this.#membershipView())
+    if (successor === null) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const cancel = this.#options.clock.after(handOverMs, resolve)
+    const unwatch = this.watchLeader(({ leader, isSelf }) => {
+      if (leader !== null && !isSelf) resolve()
+    })
+    this.#raft.transferLeader(successor)
+    this.#kick()
+    await promise
+    cancel()
+    unwatch()
+  }
+
+  /** Ends at once; whatever is under way is told that its outcome is unknown. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return
+    this.#end()
+    await this.#loop
+    await this.#options.storage.close()
+  }
+
+  #end(): void {
+    this.#isStopped = true
+    this.#stopTicks()
+    this.#link.stop()
+    this.#proposals.stop()
+    this.#reads.stop()
+  }
+
+  #tick(): void {
+    this.#raft.tick()
+    this.#campaignWhenAlone()
+    this.#proposals.review()
+    this.#reads.tick()
+    this.#steerMembership()
+    this.#kick()
+  }
+
+  /** Nobody else could be elected: no reason to wait for silence. */
+  #campaignWhenAlone(): void {
+    const { voters, votersOutgoing } = this.#confState
+    const isAlone = voters.length === 1 && voters[0] === this.#raftId && votersOutgoing.length === 0
+    if (isAlone && this.#soft.role === 'follower') this.#raft.campaign()
+  }
+
+  #receive(from: NodeId, message: Message): void {
+    if (this.#isStopped) return
+    this.#peers.learn(from)
+    this.#raft.step(message)
+    this.#kick()
+  }
+
+  /** Members that the catalog demotes are heard until Raft has let them go: their votes are needed for that. */
+  #isAdmitted(node: NodeId): boolean {
+    if (this.#applied.index === 0 || this.isRaftMember(node)) return true
+    return this.#options.policy.roleOf(this.#state.catalog, node) === 'manager'
+  }
+
+  #connectionChanged(node: NodeId, event: 'up' | 'down' | 'refused'): void {
+    if (this.#isStopped) return
+    if (event !== 'up') this.#raft.reportUnreachable(raftIdOf(node))
+    else this.#proposals.review()
+    this.#kick()
+  }
+
+  #append(data: Uint8Array): boolean {
+    const isAppended = this.#raft.propose(data) === 'ok'
+    this.#kick()
+    return isAppended
+  }
+
+  #kick(): void {
+    if (this.#isRunning || this.#isStopped) return
+    this.#isRunning = true
+    this.#loop = this.#run()
+  }
+
+  async #run(): Promise<void> {
+    // What else this turn of the event loop brings is part of the same batch.
+    await Promise.resolve()
+    try {
+      while (!this.#isStopped && (await this.#turn())) {
+        // Until there is nothing left to do.
+      }
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#isRunning = false
+    }
+  }
+
+  #fail(error: unknown): void {
+    if (this.#isStopped) return
+    this.#end()
+    this.#options.fatal(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  /** One Ready from beginning to end; false when there was none. The order is the durability rule. */
+  async #turn(): Promise<boolean> {
+    await this.#adoptSavedSnapshot()
+    this.#reads.askIfNeeded()
+    if (!this.#raft.hasReady()) return false
+    const ready = this.#raft.ready()
+    this.#noteSoftState(ready.softState)
+    // Followers may write at the same time as their leader; nothing of this depends on our disk.
+    this.#sendAll(ready.messages.filter(({ kind }) => !isPromise(kind)))
+    await this.#persist(ready)
+    if (this.#isStopped) return false
+    this.#sendAll(ready.messages.filter(({ kind }) => isPromise(kind)))
+    if (ready.snapshot !== null) this.#install(ready.snapshot)
+    for (const entry of ready.committed) this.#apply(entry)
+    this.#reads.answered(ready.readStates)
+    this.#raft.advance()
+    this.#reads.release()
+    this.#showLeader()
+    this.#snapshotWhenDue()
+    return true
+  }
+
+  async #persist(ready: Ready): Promise<void> {
+    const { hardState, entries, snapshot } = ready
+    if (hardState === null && entries.length === 0 && snapshot === null) return
+    await this.#options.storage.save(ready)
+  }
+
+  #sendAll(messages: readonly Message[]): void {
+    for (const message of messages) {
+      const node = this.#nodeOf(message.to)
+      if (node === null) this.#sendingEnded(message, false)
+      else this.#link.send(node, message)
+    }
+  }
+
+  #sendingEnded({ kind, to }: Message, isSent: boolean): void {
+    if (this.#isStopped) return
+    if (kind === 'snapshot') this.#raft.reportSnapshot(to, isSent)
+    else if (!isSent) this.#raft.reportUnreachable(to)
+    this.#kick()
+  }
+
+  #nodeOf(id: RaftId): NodeId | null {
+    const known = this.#peers.nodeOf(id)
+    if (known !== null) return known
+    for (const { node } of this.#options.policy.members(this.#state.catalog))
+      this.#peers.learn(node)
+    return this.#peers.nodeOf(id)
+  }
+
+  #restore(snapshot: Snapshot | null): void {
+    if (snapshot === null) return
+    const { index, term, confState } = snapshot.meta
+    for (const peer of this.#state.restore(snapshot.data)) this.#peers.learn(peer)
+    this.#confState = confState
+    this.#applied = { index, term }
+  }
+
+  #install(snapshot: Snapshot): void {
+    this.#restore(snapshot)
+    this.#tellCatalog(this.#state.toDelta())
+    this.#proposals.review()
+  }
+
+  #apply(entry: Entry): void {
+    this.#applied = { index: entry.index, term: entry.term }
+    const change = decodeConfChange(entry)
+    if (change !== null) {
+      this.#confState = this.#raft.applyConfChange(change)
+      this.#peers.learnFrom(change.context)
+      this.#options.log.info({ ...this.#confState }, 'raft members changed')
+    }
+    const { delta, outcome } = this.#state.apply(entry)
+    this.#tellCatalog(delta)
+    if (outcome !== null) this.#proposals.applied(outcome.request, outcome.result)
+  }
+
+  #tellCatalog(delta: CatalogDelta): void {
+    for (const listener of this.#catalogListeners) listener(delta)
+  }
+
+  #noteSoftState(soft: SoftState | null): void {
+    if (soft === null) return
+    this.#soft = soft
+    this.#showLeader()
+    this.#proposals.review()
+  }
+
+  /** A leader shows itself once its catalog holds all that was agreed before its time. */
+  #showLeader(): void {
+    const { term } = this.#raft.status()
+    const isSelf = this.#soft.role === 'leader' && this.#applied.term === term
+    const other = this.#soft.lead === this.#raftId ? null : this.#nodeOf(this.#soft.lead)
+    const leader = isSelf ? this.#options.self : other
+    const shown = this.#leaderView
+    if (shown.leader === leader && shown.isSelf === isSelf && shown.term === term) return
+    this.#leaderView = { leader, isSelf, term }
+    this.#options.log.info({ leader, term }, 'leader changed')
+    for (const listener of this.#leaderListeners) listener(this.#leaderView)
+  }
+
+  #sight(): LeaderSight {
+    if (this.#isStopped) return { kind: 'none' }
+    if (this.#soft.role === 'leader') return { kind: 'self', term: this.#raft.status().term }
+    const node = this.#nodeOf(this.#soft.lead)
+    return node === null ? { kind: 'none' } : { kind: 'other', node }
+  }
+
+  #unreachable(): readonly string[] {
+    const connected = this.#options.transport.connected()
+    return this.#options.policy
+      .members(this.#state.catalog)
+      .filter(({ role, node }) => role === 'manager' && node !== this.#options.self)
+      .filter(({ node }) => !connected.includes(node))
+      .map(({ name }) => name)
+  }
+
+  #membershipView(): MembershipView {
+    const { peers, lastIndex } = this.#raft.status()
+    const managers = this.#options.policy
+      .members(this.#state.catalog)
+      .filter(({ role }) => role === 'manager')
+    return {
+      self: this.#raftId,
+      voters: new Set(this.#confState.voters),
+      learners: new Set(this.#confState.learners),
+      managers: new Set(managers.map(({ node }) => raftIdOf(node))),
+      progress: peers,
+      lastIndex,
+    }
+  }
+
+  /** The catalog says who the managers are; the leader makes Raft agree, one step at a time. */
+  #steerMembership(): void {
+    if (!this.#leaderView.isSelf || this.#applied.index < this.#changingUntil) return
+    const { configuration, leadTransferee } = this.#raft.status()
+    if (isJoint(configuration) || leadTransferee !== 0) return
+    const step = nextMembershipStep(this.#membershipView())
+    if (step === null) return
+    if (step.kind === 'hand-over') return this.#raft.transferLeader(step.to)
+    const context = this.#peers.contextOf(step.change.node)
+    const result = this.#raft.proposeConfChange({
+      transition: 'auto',
+      changes: [step.change],
+      context,
+    })
+    if (result === 'ok') this.#changingUntil = this.#raft.status().lastIndex
+  }
+
+  #snapshotWhenDue(): void {
+    const { storage } = this.#options
+    const entries = this.#applied.index - (storage.snapshot()?.meta.index ?? 0)
+    const everyEntries = this.#options.snapshotEveryEntries ?? snapshotEveryEntries
+    const isDue = entries >= everyEntries || storage.bytesSinceSnapshot >= snapshotEveryBytes
+    if (!isDue || this.#isSnapshotting || entries === 0) return
+    this.#isSnapshotting = true
+    const meta = { ...this.#applied, confState: this.#confState }
+    const snapshot = { meta, data: this.#state.encode(this.#peers.known()) }
+    storage.saveSnapshotFile(snapshot).then(
+      () => {
+        this.#savedSnapshot = snapshot
+        this.#kick()
+      },
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  async #adoptSavedSnapshot(): Promise<void> {
+    const snapshot = this.#savedSnapshot
+    if (snapshot === null) return
+    this.#savedSnapshot = null
+    const kept = Math.min(
+      entriesKeptBySnapshot,
+      this.#options.snapshotEveryEntries ?? entriesKeptBySnapshot,
+    )
+    await this.#options.storage.adoptSnapshot(snapshot, kept)
+    this.#isSnapshotting = false
+    this.#options.log.info({ index: snapshot.meta.index }, 'snapshot taken')
+  }
+}

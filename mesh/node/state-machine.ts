@@ -1,0 +1,81 @@
+import * as z from 'zod'
+import { isId, nodeId, type NodeId } from '../base/ids.ts'
+import { MeshError } from '../base/mesh-error.ts'
+import { advanceTo, applyTransaction } from '../catalog/apply-transaction.ts'
+import { Catalog, fromSnapshot, toSnapshot, type CatalogSnapshot } from '../catalog/catalog.ts'
+import type { ApplyResult, CatalogDelta } from '../catalog/types.ts'
+import type { Entry } from '../raft/types.ts'
+import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
+import { catalogSnapshot, decodeTransaction } from '../wire/transaction.ts'
+
+/** What the log of Raft builds up, on every manager the same. */
+export interface AppliedEntry {
+  readonly delta: CatalogDelta
+  /** Null for an entry without a transaction. */
+  readonly outcome: { readonly request: string; readonly result: ApplyResult } | null
+}
+
+interface StateFile {
+  readonly version: 1
+  readonly catalog: CatalogSnapshot
+  /** The nodes that Raft's ids stand for. */
+  readonly peers: readonly NodeId[]
+}
+
+const stateFile: z.ZodType<StateFile> = z.object({
+  version: z.literal(1),
+  catalog: catalogSnapshot,
+  peers: z.array(
+    z
+      .string()
+      .refine(isId)
+      .transform((id) => nodeId(id)),
+  ),
+})
+
+export class StateMachine {
+  #catalog = Catalog.empty
+
+  get catalog(): Catalog {
+    return this.#catalog
+  }
+
+  apply(entry: Entry): AppliedEntry {
+    if (entry.kind !== 'normal' || entry.data.length === 0) return this.#advance(entry.index)
+    const transaction = decodeTransaction(entry.data)
+    if (isRefused(transaction)) {
+      // Skipping what others may understand would let this node drift from them for good.
+      const reason = transaction.refused
+      throw new MeshError({ code: 'raft/unknown-entry', index: entry.index, reason })
+    }
+    const { catalog, result, delta } = applyTransaction(this.#catalog, transaction, entry.index)
+    this.#catalog = catalog
+    return { delta, outcome: { request: transaction.request, result } }
+  }
+
+  /** Everything as one delta, for whoever begins to listen. */
+  toDelta(): CatalogDelta {
+    const { index } = this.#catalog
+    return { index, reset: true, upserts: this.#catalog.all(), removals: [] }
+  }
+
+  encode(peers: readonly NodeId[]): Uint8Array {
+    const state: StateFile = { version: 1, catalog: toSnapshot(this.#catalog), peers }
+    return encodeJson(state)
+  }
+
+  /** Takes over a whole state; answers with the nodes that it knows of. */
+  restore(data: Uint8Array): readonly NodeId[] {
+    const state = decodeJson(stateFile, data)
+    if (isRefused(state)) {
+      throw new MeshError({ code: 'raft/unknown-snapshot', reason: state.refused })
+    }
+    this.#catalog = fromSnapshot(state.catalog)
+    return state.peers
+  }
+
+  #advance(index: number): AppliedEntry {
+    this.#catalog = advanceTo(this.#catalog, index)
+    return { delta: { index, reset: false, upserts: [], removals: [] }, outcome: null }
+  }
+}
