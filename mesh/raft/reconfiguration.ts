@@ -2,12 +2,12 @@ import { assert } from '../base/assert.ts'
 import { ConfChanger } from './conf-changer.ts'
 import { isLeaveJoint, wantsJoint } from './conf-change.ts'
 import { restoreMembership } from './conf-restore.ts'
-import { describeConfiguration } from './configuration.ts'
+import { describeConfiguration, isMember } from './configuration.ts'
 import { isJointVoter } from './quorum.ts'
 import type { Raft } from './raft.ts'
 import { broadcastAppend, probeAll } from './replication.ts'
 import type { Membership } from './tracker.ts'
-import type { ConfChange, ConfState, RaftId, Snapshot } from './types.ts'
+import type { ConfChange, ConfState, Snapshot } from './types.ts'
 
 /** A change of membership takes effect when it is applied, on every node at the same index. */
 export function applyConfChange(raft: Raft, change: ConfChange): ConfState {
@@ -44,8 +44,8 @@ export function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
   const { index, term, confState } = snapshot.meta
   if (index <= raft.log.committed) return false
   assert(raft.role === 'follower', 'only followers take over snapshots')
-  if (!names(confState, raft.id)) {
-    raft.say('warn', `ignores a snapshot at ${index} that does not name it`)
+  if (!isMember(confState, raft.id)) {
+    raft.say('warn', `ignores a snapshot at ${index} in which it is no member`)
     return false
   }
   // The log agrees with it already: nothing is lost but the commit index that came too late.
@@ -57,7 +57,3 @@ export function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
   switchTo(raft, restoreMembership(confState, raft.tracker.limits, raft.log.lastIndex))
   return true
 }
-
-/** Learners to be are still outgoing voters, and so named by them. */
-const names = ({ voters, learners, votersOutgoing }: ConfState, id: RaftId): boolean =>
-  [...voters, ...learners, ...votersOutgoing].includes(id)

@@ -1,3 +1,4 @@
+import { isMember } from './configuration.ts'
 import { payloadSize } from './entry-size.ts'
 import { makeMessage } from './message.ts'
 import type { Progress } from './progress.ts'
@@ -47,7 +48,12 @@ function maybeSendSnapshot(raft: Raft, to: RaftId, peer: Progress): boolean {
     raft.say('debug', `has no snapshot at hand for ${to}`)
     return false
   }
-  const { index, term } = snapshot.meta
+  const { index, term, confState } = snapshot.meta
+  if (!isMember(confState, to)) {
+    // It would be ignored there; the storage has to take one that is newer than the peer's joining.
+    raft.say('warn', `holds back the snapshot at ${index}: ${to} is no member in it`)
+    return false
+  }
   raft.say('debug', `sends the snapshot at ${index} of term ${term} to ${to}`)
   peer.becomeSnapshot(index)
   raft.send(makeMessage('snapshot', to, { snapshot }))
