@@ -24,9 +24,11 @@ export class ApiError extends Error {
 
 /** The one line that docker's clients show. */
 export function messageOf({ what, why, hint }: Complaint): string {
-  const sentences = [what, why, hint].filter((part) => part !== undefined && part !== '')
-  return sentences.join('. ')
+  const reasons = [why, hint].filter((part) => part !== undefined && part !== '')
+  return [what, ...reasons.map(asSentence)].join('. ')
 }
+
+const asSentence = (text = ''): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 export const badRequest = (what: string, why?: string, hint?: string): ApiError =>
   complain({ status: 400, code: 'api/bad-request', what, why, hint })

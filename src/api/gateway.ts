@@ -31,9 +31,14 @@ export class Gateway {
       stripResponse(proxyRes)
       proxyRes.on('close', () => proxyRes.complete || res.destroy())
     })
-    this.#proxy.on('proxyReqWs', (proxyReq, req) => {
+    this.#proxy.on('proxyReqWs', (proxyReq, req, socket) => {
       const body = this.#hijackBodies.get(req)
       if (body !== undefined && body.length > 0) proxyReq.write(body)
+      socket.on('close', () => proxyReq.destroy())
+      proxyReq.on('upgrade', (_res, upstream) => {
+        socket.on('close', () => upstream.destroy())
+        upstream.on('close', () => socket.end())
+      })
     })
   }
 

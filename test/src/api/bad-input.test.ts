@@ -217,7 +217,7 @@ test('unknown pages, methods, versions and filters are refused in JSON', async (
   await using server = await startApi()
   const table: readonly (readonly [string, string, number, RegExp])[] = [
     ['GET', '/nosuch', 404, /page not found/],
-    ['PATCH', '/services', 405, /use GET/],
+    ['PATCH', '/services', 405, /Use GET/],
     ['GET', '/v1.51/services', 400, /too new/],
     ['GET', '/v1.23/services', 400, /too old/],
     ['GET', '/services?filters={"colour":["red"]}', 400, /invalid filter 'colour'/],

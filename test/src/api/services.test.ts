@@ -110,7 +110,7 @@ test('a name and a port that are taken are a conflict that names the holder', as
   assert.match(messageOf(again.json), /web/)
   const other = await server.call('POST', '/services/create', { ...webSpec, Name: 'other' })
   assert.equal(other.status, 409)
-  assert.match(messageOf(other.json), /8080\/tcp is taken\. service web/)
+  assert.match(messageOf(other.json), /8080\/tcp is taken\. Service web/)
 })
 
 test("a node's own port cannot be published", async () => {
