@@ -32,21 +32,24 @@ export class TestCluster {
   async member(
     given: { role?: NodeRole; node?: NodeId; nowMs?: number } = {},
   ): Promise<NodeIdentity> {
-    const keys = await drawNodeKeys()
-    const proven = checkCertificateRequest(createCertificateRequest(keys))
-    if ('refused' in proven) throw new Error(proven.refused)
-    const node = given.node ?? this.drawNodeId()
-    const role = given.role ?? 'manager'
-    const subject = { node, role, clusterId: this.clusterId, ...proven }
-    return {
-      nodeId: node,
+    const { peerId, tlsKeyPem, libp2pPrivateKey } = await drawNodeKeys()
+    const identity = {
+      nodeId: given.node ?? this.drawNodeId(),
       clusterId: this.clusterId,
-      role,
-      peerId: keys.peerId,
-      certificatePem: issueCertificate(this.authority, subject, given.nowMs ?? Date.now()),
-      tlsKeyPem: keys.tlsKeyPem,
+      role: given.role ?? 'manager',
+      peerId,
+      tlsKeyPem,
       caCertificatesPem: [this.authority.caCertificatePem],
-      libp2pPrivateKey: keys.libp2pPrivateKey,
+      libp2pPrivateKey,
     }
+    return { ...identity, certificatePem: this.renew(identity, given.nowMs) }
+  }
+
+  /** A certificate for a member's keys, issued now or at `nowMs`. */
+  renew(member: Omit<NodeIdentity, 'certificatePem'>, nowMs = Date.now()): string {
+    const keys = checkCertificateRequest(createCertificateRequest(member))
+    if ('refused' in keys) throw new Error(keys.refused)
+    const { nodeId, clusterId, role } = member
+    return issueCertificate(this.authority, { node: nodeId, clusterId, role, ...keys }, nowMs)
   }
 }
