@@ -62,8 +62,8 @@ export function promoteDelayed(
 
 export const youngestFirst = (tasks: readonly TaskView[]): TaskView[] =>
   [...tasks].sort((left, right) => {
-    if (left.createdAtMs !== right.createdAtMs) return right.createdAtMs - left.createdAtMs
-    return left.id < right.id ? 1 : -1
+    const age = right.createdAtMs - left.createdAtMs || right.generation - left.generation
+    return age || (left.id < right.id ? 1 : -1)
   })
 
 const endedByItself = (task: TaskView): boolean => task.hasEnded && task.stopCause === null

@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ServiceSpec, TaskSpec } from '../../../src/model/docker.ts'
+import { errorText } from '../../../src/orchestrator/explain.ts'
+import { whyPending } from '../../../src/orchestrator/why-pending.ts'
+import { ClusterTwin, idOf } from './cluster-twin.ts'
+
+function spec(template: Partial<TaskSpec>, replicas = 1): Partial<ServiceSpec> {
+  return {
+    Mode: { Replicated: { Replicas: replicas } },
+    TaskTemplate: { ContainerSpec: { Image: 'nginx' }, ...template },
+  }
+}
+
+function twoZones(): ClusterTwin {
+  const twin = new ClusterTwin()
+  twin.addNode('n1', { labels: { zone: 'b' } })
+  twin.addNode('n2', { labels: { zone: 'b' } })
+  twin.addNode('n3', { labels: { zone: 'a' }, memoryBytes: 2 ** 20 })
+  return twin
+}
+
+const pendingErr = (twin: ClusterTwin): string | undefined => {
+  twin.pass()
+  return twin.tasks.find((task) => task.state === 'pending')?.body.Status.Err
+}
+
+test('what keeps a task waiting is told per reason, with a hint, and placed when it goes away', () => {
+  const twin = twoZones()
+  const id = twin.addService(
+    'web',
+    spec({
+      Placement: { Constraints: ['node.labels.zone==a'] },
+      Resources: { Reservations: { MemoryBytes: 2 ** 21 } },
+    }),
+  )
+  assert.equal(
+    pendingErr(twin),
+    'no suitable node (constraint node.labels.zone==a not satisfied on 2 nodes; ' +
+      'insufficient memory on 1 node)',
+  )
+  const explanation = twin.last?.explanations.get(id)
+  assert.deepEqual(
+    explanation?.lines.map((line) => line.text),
+    ['2 nodes: constraint node.labels.zone==a not satisfied', '1 node: insufficient memory'],
+  )
+  assert.match(explanation?.hint ?? '', /--label-add zone=a NODE/)
+  assert.deepEqual(whyPending(twin.view, twin.service('web')), explanation)
+  assert.deepEqual(twin.pass().changes, [], 'an unchanged reason is not written again')
+  twin.patchNode('n1', (node) => ({ ...node, Spec: { ...node.Spec, Labels: { zone: 'a' } } }))
+  twin.settle()
+  assert.equal(twin.running[0]?.node, idOf('n1'))
+  assert.equal(whyPending(twin.view, twin.service('web')), null)
+})
+
+test('reservations add up on a node until it is full', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1', { nanoCpus: 2e9 })
+  twin.addService('web', spec({ Resources: { Reservations: { NanoCPUs: 0.9e9 } } }, 3))
+  assert.equal(pendingErr(twin), 'no suitable node (insufficient CPU on 1 node)')
+  assert.equal(twin.tasks.filter((task) => task.node !== null).length, 2)
+})
+
+test('no node takes more tasks of a service than its limit', () => {
+  const twin = twoZones()
+  twin.addService('web', spec({ Placement: { MaxReplicas: 1 } }, 4))
+  assert.equal(pendingErr(twin), 'no suitable node (max replicas per node (1) reached on 3 nodes)')
+  assert.equal(new Set(twin.tasks.map((task) => task.node)).size, 4)
+})
+
+test('a runtime without images takes commands and the built-in image only', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1', { runtime: 'process' })
+  const containers = [
+    { Image: 'nginx' },
+    { Image: 'nginx', Command: ['sleep'] },
+    { Image: 'nginx', Args: ['sleep', '1'] },
+    { Image: 'meshd/whoami' },
+    { Image: 'meshd/whoami:1' },
+    { Image: 'meshd/whoami-not' },
+  ]
+  for (const [at, ContainerSpec] of containers.entries()) {
+    twin.addService(`s${at}`, spec({ ContainerSpec }))
+  }
+  twin.pass()
+  assert.deepEqual(
+    twin.wanted
+      .filter((task) => task.node === null)
+      .map((task) => task.serviceName)
+      .sort(),
+    ['s0', 's5'],
+  )
+})
+
+test('an image goes to nodes of its platform', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1')
+  const on = (Architecture: string): Partial<ServiceSpec> =>
+    spec({ Placement: { Platforms: [{ Architecture, OS: 'linux' }] } })
+  twin.addService('arm', on('arm64'))
+  twin.addService('intel', on('amd64'))
+  assert.equal(pendingErr(twin), 'no suitable node (image is for linux/arm64 on 1 node)')
+  assert.equal(twin.wanted.filter((task) => task.node !== null).length, 1)
+})
+
+test('a node gets nothing while it is down, starting, without engine, paused or drained', () => {
+  const twin = new ClusterTwin()
+  for (const name of ['n1', 'n2', 'n3', 'n4', 'n5']) twin.addNode(name)
+  twin.setMember('n1', 'dead')
+  twin.nodeRecords.delete(idOf('n2'))
+  const record = twin.nodeRecords.get(idOf('n3'))
+  assert.ok(record !== undefined)
+  twin.nodeRecords.set(idOf('n3'), { ...record, engineReady: false })
+  twin.setAvailability('n4', 'pause')
+  twin.setAvailability('n5', 'drain')
+  twin.addService('web', spec({}))
+  assert.equal(
+    pendingErr(twin),
+    'no suitable node (container engine does not answer on 1 node; down on 1 node; ' +
+      'still starting on 1 node; drained on 1 node; paused on 1 node)',
+  )
+})
+
+test('without nodes it says so', () => {
+  const twin = new ClusterTwin()
+  twin.addService('web', spec({}))
+  assert.equal(pendingErr(twin), 'no suitable node (there are no nodes)')
+})
+
+test('a node where a service keeps failing is the last one to get its tasks', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('good')
+  twin.addNode('bad')
+  twin.addService('filler', spec({ Placement: { Constraints: ['node.hostname==good'] } }, 3))
+  twin.addService('web', spec({ RestartPolicy: { Delay: 0 } }, 2))
+  twin.settle()
+  for (let round = 0; round < 8; round++) {
+    twin.wait(1000)
+    for (const task of twin.wanted) if (task.node === idOf('bad')) twin.report(task, 'failed')
+    twin.settle()
+  }
+  assert.deepEqual(
+    twin.running.filter((task) => task.node === idOf('bad')),
+    [],
+  )
+})
+
+test('equals are drawn among by chance', () => {
+  const chosen = new Set<string | null>()
+  for (let seed = 1; seed <= 30; seed++) {
+    const twin = new ClusterTwin(seed)
+    for (const name of ['n1', 'n2', 'n3']) twin.addNode(name)
+    twin.addService('web', spec({}))
+    twin.pass()
+    chosen.add(twin.tasks[0]?.node ?? null)
+  }
+  assert.equal(chosen.size, 3)
+})
+
+test('an explanation without lines is about a cluster without nodes', () => {
+  assert.equal(
+    errorText({ nodes: 0, lines: [], hint: '' }),
+    'no suitable node (there are no nodes)',
+  )
+})
