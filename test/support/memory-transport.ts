@@ -52,7 +52,7 @@ export class MemoryTransport implements Transport {
       if (answer === undefined) return fail('transport/unreachable')
       answer(this.node, copy).then(
         (reply) => void peer.#transfer(this.node, reply, (_, replyCopy) => resolve(replyCopy)),
-        () => fail('transport/unreachable'),
+        () => fail('transport/failed'),
       )
     })
     if (!isSent) fail('transport/unreachable')

@@ -1,0 +1,113 @@
+import * as z from 'zod'
+import type { Json } from '../base/json.ts'
+import { isId, nodeId } from '../base/ids.ts'
+import type { Digest, Known, Section, VersionedValue } from '../discovery/section.ts'
+import { decodeJson, encodeJson, type FrameRefused } from './frames.ts'
+
+/** Topic of what nodes newly say: one section a message. */
+export const recordsTopic = 'mesh/records/1'
+/** Protocol of comparing and filling up: one question, one answer. */
+export const recordsProtocol = '/mesh/records/1'
+export const maxPublishedRecordsBytes: number = 48 * 1024
+
+/** "This is what I know, and this is what you miss." */
+export interface SyncQuestion {
+  readonly digest: Digest
+  readonly sections: readonly Section[]
+}
+
+export interface SyncAnswer {
+  /** What the answerer knows after it took in the question's sections. */
+  readonly digest: Digest
+  readonly sections: readonly Section[]
+  /** False when there is more than one answer holds. */
+  readonly isWhole: boolean
+}
+
+const maxSyncBytes = 4 * 1024 * 1024
+const maxNodes = 2048
+const maxRecords = 8192
+const maxValueDepth = 32
+
+const id = z
+  .string()
+  .refine(isId, 'must be a node id')
+  .transform((text) => nodeId(text))
+/** An epoch leaves room above: a node that was heard in it must be able to start the next one. */
+const count = z
+  .int()
+  .min(0)
+  .max(2 ** 52)
+
+/** It came out of JSON, so it is JSON; but what walks through it must not run out of stack. */
+const value = z
+  .unknown()
+  .refine((value) => isShallow(value, maxValueDepth), `must not be deeper than ${maxValueDepth}`)
+  .transform((value) => value as Json)
+
+const record: z.ZodType<VersionedValue> = z
+  .tuple([count.min(1), z.string().min(1).max(1024), value])
+  .transform(([version, key, value]) => ({ version, key, value }))
+
+const section: z.ZodType<Section> = z
+  .tuple([id, count, count, count, z.array(record).max(maxRecords)])
+  .refine(([, , since, through]) => since <= through, 'must not end before it begins')
+  .refine(
+    ([, , since, , records]) => records.every(({ version }) => version > since),
+    'must hold only what came after its beginning',
+  )
+  .transform(([node, epoch, since, through, records]) => ({ node, epoch, since, through, records }))
+
+const known: z.ZodType<Known> = z
+  .tuple([id, count, count])
+  .transform(([node, epoch, through]) => ({ node, epoch, through }))
+
+const digest = z.array(known).max(maxNodes)
+const sections = z.array(section).max(maxNodes)
+const question: z.ZodType<SyncQuestion> = z.object({ digest, sections })
+const answer: z.ZodType<SyncAnswer> = z.object({ digest, sections, isWhole: z.boolean() })
+
+export const encodePublishedRecords = (section: Section): Uint8Array =>
+  encodeJson(wireSection(section))
+
+export function decodePublishedRecords(bytes: Uint8Array): Section | FrameRefused {
+  // Records are counted without their escapes, so a frame may be somewhat longer than intended.
+  return decodeBounded(section, bytes, 2 * maxPublishedRecordsBytes)
+}
+
+export const encodeSyncQuestion = ({ digest, sections }: SyncQuestion): Uint8Array =>
+  encodeJson({ digest: digest.map(wireKnown), sections: sections.map(wireSection) })
+
+export const decodeSyncQuestion = (bytes: Uint8Array): SyncQuestion | FrameRefused =>
+  decodeBounded(question, bytes, maxSyncBytes)
+
+export const encodeSyncAnswer = ({ digest, sections, isWhole }: SyncAnswer): Uint8Array =>
+  encodeJson({ digest: digest.map(wireKnown), sections: sections.map(wireSection), isWhole })
+
+export const decodeSyncAnswer = (bytes: Uint8Array): SyncAnswer | FrameRefused =>
+  decodeBounded(answer, bytes, maxSyncBytes)
+
+function decodeBounded<T>(
+  schema: z.ZodType<T>,
+  bytes: Uint8Array,
+  maxBytes: number,
+): T | FrameRefused {
+  if (bytes.length > maxBytes) return { refused: `longer than ${maxBytes} bytes` }
+  return decodeJson(schema, bytes)
+}
+
+const wireKnown = ({ node, epoch, through }: Known): unknown => [node, epoch, through]
+
+const wireSection = ({ node, epoch, since, through, records }: Section): unknown => [
+  node,
+  epoch,
+  since,
+  through,
+  records.map(({ version, key, value }) => [version, key, value]),
+]
+
+function isShallow(value: unknown, depth: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  if (depth === 0) return false
+  return Object.values(value).every((inner) => isShallow(inner, depth - 1))
+}
