@@ -36,12 +36,6 @@ export function toConfState(configuration: Configuration): ConfState {
   }
 }
 
-/** Learners to be need not be looked for: they are still outgoing voters. */
-export const isMember = (confState: ConfState, id: RaftId): boolean =>
-  confState.voters.includes(id) ||
-  confState.learners.includes(id) ||
-  confState.votersOutgoing.includes(id)
-
 /** The same members, in whatever order. */
 export function areConfStatesEquivalent(one: ConfState, other: ConfState): boolean {
   return (

@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import { ConfChanger } from './conf-changer.ts'
 import { isLeaveJoint, wantsJoint } from './conf-change.ts'
 import { restoreMembership } from './conf-restore.ts'
-import { describeConfiguration, isMember } from './configuration.ts'
+import { describeConfiguration } from './configuration.ts'
 import { isJointVoter } from './quorum.ts'
 import type { Raft } from './raft.ts'
 import { broadcastAppend, probeAll } from './replication.ts'
@@ -39,15 +39,14 @@ function switchTo(raft: Raft, membership: Membership): void {
   if (!isJointVoter(membership.configuration, raft.leadTransferee)) raft.leadTransferee = 0
 }
 
-/** Takes over a leader's snapshot; false when there was nothing to take over. */
+/**
+ * Takes over a leader's snapshot; false when there was nothing to take over. Unlike etcd we do so
+ * also when it is older than our joining, and thus does not name us: the log behind it will.
+ */
 export function restoreSnapshot(raft: Raft, snapshot: Snapshot): boolean {
   const { index, term, confState } = snapshot.meta
   if (index <= raft.log.committed) return false
   assert(raft.role === 'follower', 'only followers take over snapshots')
-  if (!isMember(confState, raft.id)) {
-    raft.say('warn', `ignores a snapshot at ${index} in which it is no member`)
-    return false
-  }
   // The log agrees with it already: nothing is lost but the commit index that came too late.
   if (raft.log.matches({ index, term })) {
     raft.log.commitTo(index)

@@ -1,4 +1,3 @@
-import { isMember } from './configuration.ts'
 import { payloadSize } from './entry-size.ts'
 import { makeMessage } from './message.ts'
 import type { Progress } from './progress.ts'
@@ -48,12 +47,7 @@ function maybeSendSnapshot(raft: Raft, to: RaftId, peer: Progress): boolean {
     raft.say('debug', `has no snapshot at hand for ${to}`)
     return false
   }
-  const { index, term, confState } = snapshot.meta
-  if (!isMember(confState, to)) {
-    // It would be ignored there; the storage has to take one that is newer than the peer's joining.
-    raft.say('warn', `holds back the snapshot at ${index}: ${to} is no member in it`)
-    return false
-  }
+  const { index, term } = snapshot.meta
   raft.say('debug', `sends the snapshot at ${index} of term ${term} to ${to}`)
   peer.becomeSnapshot(index)
   raft.send(makeMessage('snapshot', to, { snapshot }))

@@ -134,10 +134,7 @@ export interface LogStorage {
   term(index: number): number | 'compacted' | 'unavailable'
   firstIndex(): number
   lastIndex(): number
-  /**
-   * The latest snapshot; null when one is not at hand now. One that is older than a peer's joining
-   * is of no use to it, so take one whenever a change of membership has been applied.
-   */
+  /** The latest snapshot; null when one is not at hand now. */
   snapshot(): Snapshot | null
 }
 

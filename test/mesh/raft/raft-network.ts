@@ -81,24 +81,15 @@ export class NetworkNode {
 
   #apply(entry: Entry): void {
     const change = decodeConfChange(entry)
-    if (change === null) {
-      if (entry.data.length > 0) this.applied.push(textOf(entry.data))
-      return
-    }
-    this.#confState = this.node.applyConfChange(change)
-    // So that there is a snapshot for those who join.
-    this.#takeSnapshot(entry.index)
+    if (change !== null) this.#confState = this.node.applyConfChange(change)
+    else if (entry.data.length > 0) this.applied.push(textOf(entry.data))
   }
 
   /** Takes a snapshot of what is applied, and keeps no entry before it. */
   compact(): void {
     const { applied } = this.node.status()
-    this.#takeSnapshot(applied)
+    this.log.createSnapshot(applied, this.#confState, bytes(JSON.stringify(this.applied)))
     this.log.compact(applied)
-  }
-
-  #takeSnapshot(index: number): void {
-    this.log.createSnapshot(index, this.#confState, bytes(JSON.stringify(this.applied)))
   }
 }
 

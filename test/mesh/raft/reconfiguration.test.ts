@@ -30,6 +30,19 @@ test('a cluster of one grows to three, one learner at a time', () => {
   network.commit('c')
 })
 
+test('a node joins by a snapshot that is older than its joining, and the log behind it', () => {
+  const network = new RaftNetwork({ voters: [1] })
+  network.commit('a')
+  network.at(1).compact()
+  network.commit('b')
+  const joiner = network.add(2)
+  network.leader().node.proposeConfChange(change([{ kind: 'add-node', node: 2 }]))
+  network.commit('c')
+  assert.deepEqual(joiner.log.snapshot()?.meta.confState.voters, [1])
+  assert.deepEqual(joiner.applied, ['a', 'b', 'c'])
+  assert.deepEqual(voters(network, 2), [1, 2])
+})
+
 test('a learner does not count, and does not campaign', () => {
   const network = new RaftNetwork({ voters: [1] })
   network.add(2)
