@@ -66,4 +66,6 @@ export interface ContainerState {
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
   /** Target port → where the ingress dials it; filled while it runs. */
   readonly targets: Readonly<Record<string, string>>
+  /** What it printed last, once it has ended: tells people why. */
+  readonly lastLine?: string
 }

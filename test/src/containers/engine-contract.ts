@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import { get } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { MeshError } from '../../../mesh/base/mesh-error.ts'
+import type {
+  ContainerEngine,
+  ContainerRequest,
+  ContainerState,
+} from '../../../src/containers/container-engine.ts'
+import { containerRequest } from './container-request.ts'
+import { eventually } from '../../support/eventually.ts'
+
+export interface EngineUnderTest {
+  readonly engine: ContainerEngine
+  /** An image with a POSIX shell. */
+  readonly image: string
+  close(): Promise<void>
+}
+
+/** A container runs before its shell has set a trap. */
+const trapTakesMs = 500
+const stopSoon = { signal: null, graceMs: 5_000 }
+
+/** Without keep-alive: the built-in server waits for its connections when it ends. */
+function getOnce(url: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    get(url, { agent: false }, (response) => resolve(text(response))).once('error', reject)
+  })
+}
+
+/** What `ContainerEngine` promises, whoever implements it. */
+export function engineContract(name: string, open: () => Promise<EngineUnderTest>): void {
+  describe(`${name} keeps the engine's contract`, () => {
+    let subject: EngineUnderTest
+    let drawn = 0
+
+    const shell = (script: string, given: Partial<ContainerRequest> = {}): ContainerRequest =>
+      containerRequest(`task${++drawn}`, {
+        image: subject.image,
+        command: ['sh', '-c'],
+        args: [script],
+        ...given,
+      })
+
+    const run = async (request: ContainerRequest): Promise<string> => {
+      const { id } = await subject.engine.create(request)
+      await subject.engine.start(id)
+      return id
+    }
+
+    const ended = (id: string): Promise<ContainerState> =>
+      eventually(async () => {
+        const state = await subject.engine.inspect(id)
+        assert.ok(state !== null && !state.running && state.exitCode !== null)
+        return state
+      })
+
+    before(async () => {
+      subject = await open()
+    })
+    after(() => subject.close())
+
+    test('it describes the machine', async () => {
+      const facts = await subject.engine.describe()
+      assert.ok(facts.memoryBytes > 0)
+      assert.ok(facts.nanoCpus >= 1e9)
+      assert.match(facts.architecture, /^(x86_64|aarch64)$/)
+      assert.equal(facts.os, 'linux')
+    })
+
+    test('a created container waits, and is the same when created twice', async () => {
+      const request = shell('true')
+      const { id } = await subject.engine.create(request)
+      assert.equal((await subject.engine.create(request)).id, id)
+      const state = await subject.engine.inspect(id)
+      assert.equal(state?.taskId, request.taskId)
+      assert.equal(state?.running, false)
+      assert.equal(state?.started, false)
+      assert.equal(state?.exitCode, null)
+      assert.ok((await subject.engine.list()).some((listed) => listed.id === id))
+    })
+
+    test('a started container runs and has a target for each of its ports', async () => {
+      const id = await run(shell('exec sleep 60', { targetPorts: [80, 443] }))
+      const state = await subject.engine.inspect(id)
+      assert.equal(state?.running, true)
+      assert.equal(state?.started, true)
+      assert.ok((state?.pid ?? 0) > 0)
+      assert.deepEqual(Object.keys(state?.targets ?? {}), ['80', '443'])
+      assert.match(state?.targets['80'] ?? '', /^\d+\.\d+\.\d+\.\d+:\d+$/)
+      await subject.engine.stop(id, { signal: 'SIGKILL', graceMs: 1_000 })
+    })
+
+    test('arguments and environment arrive as they are', async () => {
+      const script = `[ "$1|$2|$COLOUR|$MESH_SLOT|$MESH_SERVICE" = 'a  b|$c|dark red|1|web' ] || exit 9`
+      const id = await run(
+        shell(script, { args: [script, 'sh', 'a  b', '$c'], env: ['COLOUR=dark red'] }),
+      )
+      assert.equal((await ended(id)).exitCode, 0)
+    })
+
+    test('its end, exit code and last line are told', async () => {
+      const heard = new Set<string>()
+      const unwatch = subject.engine.watch((id) => heard.add(id))
+      const id = await run(shell('echo one; echo "two is bad" >&2; exit 3'))
+      const state = await ended(id)
+      assert.equal(state.exitCode, 3)
+      assert.equal(state.lastLine, 'two is bad')
+      assert.deepEqual(state.targets, {})
+      await eventually(() => assert.ok(heard.has(id)))
+      unwatch()
+    })
+
+    test('stop sends the signal that was asked for, to the main process', async () => {
+      const id = await run(shell(`trap 'exit 7' USR1; echo up; while :; do sleep 0.1; done`))
+      await sleep(trapTakesMs)
+      await subject.engine.stop(id, { signal: 'USR1', graceMs: 5_000 })
+      assert.equal((await ended(id)).exitCode, 7)
+    })
+
+    test('what ignores the signal is killed when its grace is over', async () => {
+      const id = await run(shell(`trap '' TERM; while :; do sleep 0.1; done`))
+      await sleep(trapTakesMs)
+      await subject.engine.stop(id, { signal: 'SIGTERM', graceMs: 200 })
+      assert.equal((await ended(id)).exitCode, 137)
+    })
+
+    test('stop and remove are fine with what has ended or is gone', async () => {
+      const id = await run(shell('exit 0'))
+      await ended(id)
+      await subject.engine.stop(id, stopSoon)
+      await subject.engine.remove(id)
+      await subject.engine.remove(id)
+      assert.equal(await subject.engine.inspect(id), null)
+      assert.ok((await subject.engine.list()).every((listed) => listed.id !== id))
+    })
+
+    test('a command that does not exist is a fault that names it', async () => {
+      const { id } = await subject.engine.create(
+        shell('', { command: ['no-such-program'], args: ['x'] }),
+      )
+      await assert.rejects(subject.engine.start(id), (error) => {
+        assert.ok(error instanceof MeshError)
+        return error.message.includes('no-such-program')
+      })
+    })
+
+    test('the built-in image answers on its target', async () => {
+      const request = containerRequest(`task${++drawn}`, { targetPorts: [80] })
+      assert.equal(subject.engine.refuses(request), null)
+      const id = await run(request)
+      const state = await subject.engine.inspect(id)
+      const answer = await eventually(() => getOnce(`http://${state?.targets['80']}/`))
+      assert.match(answer, new RegExp(`^task: ${request.taskId}\nslot: 1\nnode: node-1\nclient: `))
+      await subject.engine.stop(id, stopSoon)
+      assert.equal((await ended(id)).exitCode, 0)
+    })
+
+    test('there is no container that nobody made', async () => {
+      assert.equal(await subject.engine.inspect('0'.repeat(64)), null)
+    })
+  })
+}
