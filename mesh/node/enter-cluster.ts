@@ -1,0 +1,46 @@
+import { MeshError } from '../base/mesh-error.ts'
+import type { Change } from '../catalog/types.ts'
+import { caDigest, parseJoinToken } from '../identity/join-token.ts'
+import { foundCluster } from './found-cluster.ts'
+import { joinCluster, type JoinTarget } from './join-cluster.ts'
+import type { MeshNodeDeps, MeshNodeOptions } from './mesh-node-options.ts'
+import { loadNodeState, saveNodeState, type NodeState } from './node-state.ts'
+
+export interface Entrance {
+  readonly state: NodeState
+  readonly how: 'resumed' | 'joined' | 'founded'
+  /** Of a founder: the first transaction. */
+  readonly founding: readonly Change[]
+}
+
+/** How a node starts: as what it was, as a member that joins, or as the first of a new cluster. */
+export async function enterCluster(
+  options: MeshNodeOptions,
+  deps: MeshNodeDeps,
+): Promise<Entrance> {
+  const remembered = await loadNodeState(deps.disk)
+  if (remembered !== null) return resume(remembered, options.join, deps)
+  if (options.join !== null) {
+    const state = await joinCluster(options.join, options.facts, deps)
+    await saveNodeState(deps.disk, state)
+    return { state, how: 'joined', founding: [] }
+  }
+  // Kept only once its log is: a founder that crashes in between founds anew.
+  const { state, changes } = await foundCluster(options.facts, deps)
+  return { state, how: 'founded', founding: changes }
+}
+
+/** `--join` may stay in the command line of a supervisor, as long as it means the same cluster. */
+function resume(state: NodeState, join: JoinTarget | null, deps: MeshNodeDeps): Entrance {
+  if (join === null) return { state, how: 'resumed', founding: [] }
+  const token = parseJoinToken(join.token)
+  if ('refused' in token) {
+    throw new MeshError({ code: 'join/token-malformed', reason: token.refused })
+  }
+  const digests = state.identity.caCertificatesPem.map(caDigest)
+  if (!digests.includes(token.caDigest)) {
+    throw new MeshError({ code: 'join/member-elsewhere', node: state.identity.nodeId })
+  }
+  deps.log.info({}, 'already a member of this cluster: --join is not needed')
+  return { state, how: 'resumed', founding: [] }
+}

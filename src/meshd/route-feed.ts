@@ -1,0 +1,57 @@
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { NodeId } from '../../mesh/base/ids.ts'
+import { deriveRoutes } from '../routing/derive-routes.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import type { ClusterStore } from './cluster-store.ts'
+import { coalesce } from './coalesce.ts'
+
+export interface RouteFeedDeps {
+  readonly self: NodeId
+  readonly store: ClusterStore
+  readonly clock: Clock
+  readonly setRoutes: (table: RouteTable) => void
+  /** How long the other nodes get to tell what they run before an ingress in use gets a new table. */
+  readonly settleMs: number
+}
+
+/** Changes within this time make one table. */
+const quietMs = 20
+
+/**
+ * Derives the route table after every change, and hands it on when it differs. Says nothing before
+ * there is a catalog: an ingress that outlived its daemon goes on with the table it has.
+ */
+export class RouteFeed implements Disposable {
+  readonly #deps: RouteFeedDeps
+  readonly #end: () => void
+  readonly #derive: () => void
+  readonly #settledAtMs: number
+  /** Grows also over restarts of the daemon: an ingress may know an older one's table. */
+  #version: number
+  #last = ''
+
+  constructor(deps: RouteFeedDeps) {
+    this.#deps = deps
+    this.#version = deps.clock.nowMs()
+    this.#settledAtMs = deps.clock.monotonicMs() + deps.settleMs
+    this.#derive = coalesce(deps.clock, quietMs, () => this.#feed())
+    this.#end = deps.store.onChange(this.#derive)
+    deps.clock.after(deps.settleMs, this.#derive)
+  }
+
+  [Symbol.dispose](): void {
+    this.#end()
+  }
+
+  #feed(): void {
+    const { store, self, clock, setRoutes } = this.#deps
+    const { view } = store
+    if (view.catalog.index === 0 || clock.monotonicMs() < this.#settledAtMs) return
+    const table = deriveRoutes({ view, self, version: 0 })
+    const text = JSON.stringify(table)
+    if (text === this.#last) return
+    this.#last = text
+    this.#version++
+    setRoutes({ ...table, version: this.#version })
+  }
+}
