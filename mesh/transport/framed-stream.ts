@@ -29,6 +29,8 @@ export class FramedStream implements FrameStream {
       this.#isClosed = true
       return
     }
+    // Else libp2p would gather 4 MiB and then reset the stream.
+    stream.pause()
     stream.addEventListener('close', () => this.#ended())
     // The peer will say nothing more, and half a conversation is of no use to anybody here.
     stream.addEventListener('remoteCloseWrite', () => this.close())
@@ -54,7 +56,9 @@ export class FramedStream implements FrameStream {
   onFrame(listener: (frame: Uint8Array) => void): void {
     const isFirst = this.#frameListener === null
     this.#frameListener = listener
-    if (isFirst) this.#stream.addEventListener('message', (event) => this.#onMessage(event))
+    if (!isFirst || this.#isClosed) return
+    this.#stream.addEventListener('message', (event) => this.#onMessage(event))
+    this.#stream.resume()
   }
 
   /** Called once, at once when it is closed already. */

@@ -1,5 +1,5 @@
 import type { FrameStream } from './transport.ts'
-import { maxQueuedBytes } from './framed-stream.ts'
+import { maxFrameBytes, maxQueuedBytes } from './framed-stream.ts'
 
 export interface LongLivedStreamEvents {
   readonly onFrame: (frame: Uint8Array) => void
@@ -24,7 +24,7 @@ export class LongLivedStream {
   }
 
   send(frame: Uint8Array): boolean {
-    if (this.#isClosed) return false
+    if (this.#isClosed || frame.length > maxFrameBytes) return false
     if (this.#stream !== null) return this.#stream.send(frame)
     if (this.#waitingBytes > 0 && this.#waitingBytes + frame.length > maxQueuedBytes) return false
     this.#waiting.push(frame)

@@ -41,7 +41,10 @@ export class Requests {
     const number = (this.#lastNumber + 1) >>> 0
     this.#lastNumber = number
     const isSent = this.#pending.size < maxPending && send(encodeQuestion(number, payload))
-    if (!isSent) return Promise.reject(this.#fault('transport/unreachable', 'the queue is full'))
+    if (!isSent) {
+      const reason = 'the queue is full, or the question too long'
+      return Promise.reject(this.#fault('transport/unreachable', reason))
+    }
     return new Promise((resolve, reject) => {
       const cancelTimer = this.#clock.after(timeoutMs, () => {
         this.#pending.delete(number)

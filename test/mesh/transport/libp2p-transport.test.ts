@@ -4,6 +4,7 @@ import type { NodeId } from '../../../mesh/base/ids.ts'
 import { silentLog, type Log } from '../../../mesh/base/log.ts'
 import { MeshError } from '../../../mesh/base/mesh-error.ts'
 import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
+import { maxFrameBytes } from '../../../mesh/transport/framed-stream.ts'
 import { parseHostPort } from '../../../mesh/transport/host-address.ts'
 import { Libp2pTransport } from '../../../mesh/transport/libp2p-transport.ts'
 import type { DialTarget, FrameStream } from '../../../mesh/transport/transport.ts'
@@ -143,6 +144,36 @@ test('a stream carries frames both ways and ends on both sides', async () => {
   await eventually(() => assert.deepEqual(ended.toSorted(), ['accepted', 'opened']))
   await assert.rejects(
     one.transport.openStream(two.identity.nodeId, '/test/unknown/1'),
+    /transport\/unreachable/,
+  )
+})
+
+test('what is sent before somebody listens is held back, not lost', async () => {
+  const accepted: FrameStream[] = []
+  const [one, two] = await mesh(new TestCluster(), 2, {
+    prepare: (transport) => transport.onStream(streams, (stream) => accepted.push(stream)),
+  })
+  assert.ok(one !== undefined && two !== undefined)
+  const stream = await one.transport.openStream(two.identity.nodeId, streams)
+  let sent = 0
+  while (stream.send(new Uint8Array(1_000_000))) sent++
+  assert.ok(sent >= 8 && sent < 20, `the queue has a limit (${sent} frames)`)
+  await eventually(() => assert.equal(accepted.length, 1))
+  let received = 0
+  accepted[0]?.onFrame(() => received++)
+  await eventually(() => assert.equal(received, sent))
+  assert.equal(stream.send(bytes('more')), true)
+})
+
+test('a frame above the limit is never sent', async () => {
+  const [one, two] = await mesh(new TestCluster(), 2, {
+    prepare: (transport) => transport.onFrame(frames, () => {}),
+  })
+  assert.ok(one !== undefined && two !== undefined)
+  const tooLong = new Uint8Array(maxFrameBytes + 1)
+  assert.equal(one.transport.send(two.identity.nodeId, frames, tooLong), false)
+  await assert.rejects(
+    one.transport.request(two.identity.nodeId, requests, tooLong, 1000),
     /transport\/unreachable/,
   )
 })
