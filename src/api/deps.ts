@@ -16,8 +16,6 @@ export interface ApiDeps {
   /** Where other machines reach this node. */
   readonly advertiseAddress: string
   readonly dataPathPort: number
-  /** Why tasks of a service wait, a line per reason; only the leader knows, others answer null. */
-  readonly explain: (serviceId: string) => readonly string[] | null
   /** How to reach another node's API over mutual TLS; the agent keeps its connections. */
   readonly dialApi: (node: NodeId) => ApiRoute
   readonly joinToken: (caCertificatePem: string, secret: string) => string

@@ -1,17 +1,25 @@
+import { whyPending } from '../orchestrator/why-pending.ts'
+import { serviceById } from '../model/service-view.ts'
 import type { ApiContext } from './api-context.ts'
-import { unavailable } from './api-error.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { findService } from './services.ts'
 
-/** Ours: why tasks of a service wait for a node, a line per filter. Only the leader knows. */
+/**
+ * Ours: why tasks of a service wait for a node, a line per filter. Asked of the leader, for it is
+ * the leader's idea of the nodes that counts; without one this node says what it knows.
+ */
 export async function explainService(
   context: ApiContext,
   exchange: Exchange,
   reference: string,
 ): Promise<void> {
-  const { id } = findService(await context.currentView(), reference)
-  const lines = context.deps.explain(id)
-  if (lines !== null) return sendJson(exchange, 200, { Lines: lines })
+  const view = await context.currentView()
+  const { id } = findService(view, reference)
   if (context.passToLeader(exchange)) return
-  throw unavailable('the leader just changed', undefined, 'try again in a moment')
+  const service = serviceById(view.catalog, id)
+  const explanation = service === undefined ? null : whyPending(view, service)
+  sendJson(exchange, 200, {
+    Lines: explanation?.lines.map((line) => line.text) ?? [],
+    Hint: explanation?.hint ?? '',
+  })
 }

@@ -4,7 +4,8 @@ import type { EndpointSpec, PortConfig, Service, ServiceSpec } from '../model/do
 import { parseMeshLabels } from '../model/ingress-labels.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { publishPorts } from '../model/published-ports.ts'
-import { badRequest, complain, conflict, notYet } from './api-error.ts'
+import { constraintProblem } from '../orchestrator/constraint.ts'
+import { badRequest, complain, notYet } from './api-error.ts'
 import { asJson } from './as-json.ts'
 import type { ApiDeps } from './deps.ts'
 import type { Found } from './lookup.ts'
@@ -26,6 +27,7 @@ interface Surroundings {
 export function draftService(spec: ServiceSpec, around: Surroundings): ServiceDraft {
   const problem = nameProblem(spec.Name)
   if (problem !== null) throw badRequest(problem)
+  refuseConstraints(spec)
   const index = around.view.catalog.index + 1
   return draft({ spec: withMode(spec), specVersion: index, current: null }, around)
 }
@@ -75,23 +77,24 @@ function portsOf(
     random: deps.random,
   })
   if (published.kind === 'published') return published.ports
-  throw conflict(published.problem, undefined, 'choose another published port')
+  throw badRequest(published.problem, undefined, 'choose another published port')
 }
 
 function refuseLabels(spec: ServiceSpec, ports: readonly PortConfig[]): void {
   const { ingress, problems } = parseMeshLabels(spec.Labels ?? {})
   const [problem] = problems
-  if (problem?.kind === 'not-yet') throw notYet(`label ${problem.text}`)
-  if (problem !== undefined) throw badRequest(`invalid label ${problem.text}`)
+  if (problem !== undefined) throw notYet(`label ${problem.text}`)
   const published = ports.map((port) => port.PublishedPort)
   const stray = [...ingress.keys()].find((port) => !published.includes(port))
   if (stray === undefined) return
-  const known =
-    published.length === 0 ? 'it publishes none' : `it publishes ${published.join(', ')}`
-  throw badRequest(
-    `a label mesh.ingress.${stray}.… is for a port that the service does not publish`,
-    known,
-  )
+  const known = published.length === 0 ? 'no port' : `port ${published.join(', ')}`
+  throw notYet(`label mesh.ingress.${stray}.… has no effect: the service publishes ${known}`)
+}
+
+function refuseConstraints(spec: ServiceSpec): void {
+  const constraints = spec.TaskTemplate.Placement?.Constraints ?? []
+  const problem = constraints.map(constraintProblem).find((found) => found !== null)
+  if (problem !== undefined) throw badRequest(`invalid service spec: ${problem}`)
 }
 
 function refuseFixedFields(before: ServiceSpec, wanted: ServiceSpec): void {

@@ -37,7 +37,6 @@ export async function startApi(
     version: '0.1.0',
     advertiseAddress: '127.0.0.1',
     dataPathPort: 4789,
-    explain: () => [],
     dialApi: () => {
       throw new Error('nobody to dial in this test')
     },

@@ -9,7 +9,7 @@ import type { ApplyResult, Change, StoredObject } from '../../mesh/catalog/types
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
 import type { LeaderView, NodeRole } from '../../mesh/node/mesh-node.ts'
 import type { Newcomer } from '../../mesh/node/policy.ts'
-import type { Service, Task } from '../../src/model/docker.ts'
+import type { Node, Service, Task } from '../../src/model/docker.ts'
 import { meshPolicy } from '../../src/model/mesh-policy.ts'
 import type { ClusterView } from '../../src/model/observed.ts'
 import { rfc3339 } from '../../src/model/rfc3339.ts'
@@ -43,6 +43,7 @@ export class FakeMesh {
     this.apply(meshPolicy.found(this.#authority(), founder, clock.nowMs()))
     for (const joiner of joiners) this.apply(meshPolicy.admit(joiner, clock.nowMs()))
     for (const newcomer of newcomers) this.setMember(newcomer.node, 'alive')
+    this.apply(this.#catalog.list('node').map(becomesReady))
   }
 
   get nodeIds(): NodeId[] {
@@ -177,6 +178,12 @@ export class FakeMesh {
     const object = { kind: 'task', id, claims: [], body: task as unknown as Json }
     return { kind: 'create', object }
   }
+}
+
+function becomesReady({ kind, id, claims, body }: StoredObject): Change {
+  const node = body as unknown as Node
+  const ready = { ...node, Status: { ...node.Status, State: 'ready' } } as unknown as Json
+  return { kind: 'update', object: { kind, id, claims, body: ready }, ifVersion: null }
 }
 
 const serviceIdOf = (task: StoredObject): string => (task.body as unknown as Task).ServiceID

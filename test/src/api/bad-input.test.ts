@@ -89,6 +89,12 @@ const cases: readonly Case[] = [
     says: /at least 4 MiB/,
   },
   {
+    what: 'a constraint that is none',
+    spec: { ...webSpec, TaskTemplate: { ...task, Placement: { Constraints: ['node.role'] } } },
+    status: 400,
+    says: /constraint "node\.role" must be/,
+  },
+  {
     what: 'mounts',
     spec: withContainer({ Mounts: [{ Type: 'bind', Source: '/a', Target: '/b' }] }),
     status: 501,
@@ -117,7 +123,7 @@ const cases: readonly Case[] = [
   {
     what: 'a label that is a slip of the finger',
     spec: { ...webSpec, Labels: { 'mesh.ingress.8080.prefr': 'local' } },
-    status: 400,
+    status: 501,
     says: /did you mean mesh\.ingress\.8080\.prefer/,
   },
   {
@@ -129,7 +135,7 @@ const cases: readonly Case[] = [
   {
     what: 'a label for a port that is not published',
     spec: { ...webSpec, Labels: { 'mesh.ingress.81.prefer': 'local' } },
-    status: 400,
+    status: 501,
     says: /mesh\.ingress\.81.*8080/,
   },
   {

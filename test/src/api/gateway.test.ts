@@ -178,24 +178,27 @@ test('nothing but containers can be upgraded', async () => {
   assert.match(answer, /^HTTP\/1\.1 501 /)
 })
 
-test('what only the leader knows is asked of it, once', async () => {
-  await using leader = await startApi({ explain: () => ['2 nodes: role is not worker'] })
-  await leader.call('POST', '/services/create', webSpec)
+test('why a service waits is asked of the leader, once', async () => {
+  await using leader = await startApi()
+  leader.mesh.stuck.set('web', 'no suitable node')
+  const Placement = { Constraints: ['node.role==worker'] }
+  const spec = { ...webSpec, TaskTemplate: { ...webSpec.TaskTemplate, Placement } }
+  await leader.call('POST', '/services/create', spec)
   const relay = createServer((req, res) => {
     leader.api.request({ kind: 'peer', node: leader.mesh.self }, req, res)
   })
+  await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(() => new Promise((resolve) => relay.close(() => resolve())))
+  cleanup.defer(() => relay.closeAllConnections())
   await new Promise<void>((resolve) => relay.listen(0, '127.0.0.1', resolve))
   const agent = new Agent()
   const target = `http://127.0.0.1:${(relay.address() as AddressInfo).port}`
-  await using follower = await startApi({
-    explain: () => null,
-    dialApi: () => ({ target, agent }),
-  })
-  follower.mesh.leaderId = follower.mesh.nodeIds[1] ?? null
+  await using follower = await startApi({ dialApi: () => ({ target, agent }) })
   await follower.call('POST', '/services/create', webSpec)
+  follower.mesh.leaderId = follower.mesh.nodeIds[1] ?? null
   const { status, json, text } = await follower.call('GET', '/services/web/explanation')
   assert.equal(status, 200, text)
-  assert.deepEqual(json, { Lines: ['2 nodes: role is not worker'] })
-  relay.closeAllConnections()
-  await new Promise((resolve) => relay.close(resolve))
+  const { Lines, Hint } = json as { Lines: string[]; Hint: string }
+  assert.match(Lines.join(), /node\.role==worker/)
+  assert.notEqual(Hint, '')
 })

@@ -121,7 +121,7 @@ test("a node's own port cannot be published", async () => {
     ...webSpec,
     EndpointSpec,
   })
-  assert.equal(status, 409)
+  assert.equal(status, 400)
   assert.match(messageOf(json), /7946/)
 })
 
