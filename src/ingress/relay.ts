@@ -1,12 +1,12 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Random } from '../../mesh/base/random.ts'
+import { pickBackend } from '../routing/pick-backend.ts'
 import type { Endpoint, Listener } from '../routing/route-table.ts'
 import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { ClientEnd, DialFailure, DialHandler, End, EndHandler } from './end.ts'
 import { Junction } from './junction.ts'
 import type { Load } from './load.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
-import { pickEndpoint } from './pick-endpoint.ts'
 import type { Routes } from './routes.ts'
 import type { Traffic } from './traffic.ts'
 
@@ -136,12 +136,18 @@ export class Relay implements EndHandler, DialHandler {
   }
 
   #pick(listener: Listener): Endpoint | null {
-    const { dialer, load, random } = this.#deps
-    return pickEndpoint(listener, {
-      isTried: (endpoint) => this.#tried.has(endpoint.task),
-      isReachable: (endpoint) => dialer.isReachable(endpoint),
-      isLocal: (endpoint) => endpoint.node === this.#deps.routes.table?.self,
-      load: (endpoint) => load.of(endpoint.task),
+    const { dialer, load, random, routes } = this.#deps
+    const self = routes.table?.self
+    if (self === undefined) return null
+    const reachable = listener.endpoints.filter(
+      (endpoint) => !this.#tried.has(endpoint.task) && dialer.isReachable(endpoint),
+    )
+    return pickBackend({
+      endpoints: reachable.length > 0 ? reachable : listener.endpoints,
+      self,
+      prefer: listener.options.prefer,
+      excluded: this.#tried,
+      connections: (task) => load.of(task),
       random,
     })
   }

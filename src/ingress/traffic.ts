@@ -38,8 +38,8 @@ export class TrafficBook {
     return this.#byId.get(id)?.open ?? 0
   }
 
-  entries(): { readonly id: string; readonly count: TrafficCount }[] {
-    return [...this.#byId].map(([id, traffic]) => ({ id, count: traffic.count() }))
+  counts(): (TrafficCount & { readonly id: string })[] {
+    return [...this.#byId].map(([id, traffic]) => ({ id, ...traffic.count() }))
   }
 
   /** Forgets what is neither wanted nor in use: ids come and go for as long as the process lives. */

@@ -1,0 +1,99 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import * as z from 'zod'
+import { createLog } from '../runtime/logger.ts'
+import { firstSignal } from '../runtime/signals.ts'
+import { systemClock } from '../runtime/system-clock.ts'
+import { ingressVersion } from '../wire/ingress-version.ts'
+import { ControlServer } from './control-server.ts'
+import type { WorkerEvents, WorkerHandle } from './crew.ts'
+import { Ingress } from './ingress.ts'
+import { NetLoop } from './net-loop.ts'
+import type { FromWorker, PlaneOptions } from './worker-message.ts'
+
+/** The ingress process, started by meshd. Everything secret comes over the control socket. */
+const { values } = parseArgs({
+  options: {
+    'data-dir': { type: 'string' },
+    'listen-addr': { type: 'string' },
+    'data-path-port': { type: 'string' },
+    workers: { type: 'string' },
+    'log-format': { type: 'string' },
+    'log-level': { type: 'string' },
+    'log-name': { type: 'string' },
+  },
+})
+
+const port = z.coerce.number().int().min(1).max(65_535)
+const settings = z
+  .strictObject({
+    'data-dir': z.string(),
+    'listen-addr': z.union([z.ipv4(), z.ipv6()]),
+    'data-path-port': port,
+    workers: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
+    'log-format': z.enum(['json', 'pretty']).default('json'),
+    'log-level': z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+    'log-name': z.string().default(''),
+  })
+  .parse(values)
+
+const log = createLog({
+  format: settings['log-format'],
+  level: settings['log-level'],
+  name: settings['log-name'],
+}).child('ingress')
+const pidPath = join(settings['data-dir'], 'ingress.pid')
+const planeOptions: PlaneOptions = {
+  listenAddress: settings['listen-addr'],
+  dataPathPort: settings['data-path-port'],
+}
+
+const ingress = new Ingress(
+  { ...planeOptions, workers: settings.workers, version: ingressVersion },
+  {
+    loop: new NetLoop(systemClock),
+    clock: systemClock,
+    log,
+    pid: process.pid,
+    spawn: spawnWorker,
+    onFinished: () => {
+      removePid()
+      process.exit(0)
+    },
+  },
+)
+const control = await ControlServer.listen(join(settings['data-dir'], 'ingress.sock'), log, {
+  onMessage: (message) => ingress.receive(message),
+  onAlone: () => ingress.alone(),
+})
+ingress.attach(control)
+writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
+log.info({ workers: settings.workers, address: settings['listen-addr'] }, 'ingress is up')
+
+ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
+
+function spawnWorker(events: WorkerEvents): WorkerHandle {
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: planeOptions })
+  let because = 'it ended'
+  worker.on('message', (message: FromWorker) => events.onMessage(message))
+  worker.on('error', (error) => {
+    because = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  })
+  worker.on('exit', () => events.onGone(because))
+  return {
+    post: (message) => worker.postMessage(message, []),
+    terminate: () => void worker.terminate(),
+  }
+}
+
+/** A successor may have written its own by now. */
+function removePid(): void {
+  try {
+    if (readFileSync(pidPath, 'utf8').trim() === String(process.pid)) rmSync(pidPath)
+  } catch (error) {
+    log.debug({ error: String(error) }, 'no pid file to remove')
+  }
+}

@@ -1,0 +1,218 @@
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { NodeId } from '../../mesh/base/ids.ts'
+import type { Random } from '../../mesh/base/random.ts'
+import type { CancelDial, DialRequest } from './dial-task.ts'
+import type { DialHandler } from './end.ts'
+import { parseAddress, type Loop } from './loop.ts'
+import type { SecureChannel, SecureChannels } from './secure-channel.ts'
+import { Tunnel } from './tunnel.ts'
+
+export interface PeerLinkDeps {
+  readonly loop: Loop
+  readonly clock: Clock
+  readonly random: Random
+  readonly channels: SecureChannels
+  /** Whether the peer's data path answers; told when it changes. */
+  onStatus(node: NodeId, answers: boolean): void
+  onRefused(node: NodeId, because: string): void
+}
+
+const pingPeriodMs = 1000
+const deadAfterMs = 30_000
+const tunnelsPerPeer = 2
+/** A connection that carries this much is helped by a second one. */
+const busyStreams = 16
+const busyBytes = 64 * 1024
+const firstRedialMs = 200
+const longestRedialMs = 3000
+/** Before numbers of streams could run out. */
+const retireAfterMs = 12 * 3_600_000
+
+interface Line {
+  tunnel: Tunnel | null
+  channel: SecureChannel | null
+  /** Since when a PING waits for its PONG; null when none does. */
+  pingedAtMs: number | null
+  /** The last PING was answered in time. */
+  answers: boolean
+  pings: number
+  bornAtMs: number
+}
+
+/** The way to one peer: up to two tunnels, redialled for ever, and whether the other side answers. */
+export class PeerLink {
+  readonly #node: NodeId
+  readonly #address: string
+  readonly #deps: PeerLinkDeps
+  readonly #lines = new Set<Line>()
+  /** Take no new streams; end with their last one. */
+  readonly #retiring = new Set<Line>()
+  #failures = 0
+  #isRedialPlanned = false
+  #cancelRedial = (): void => {}
+  readonly #endPings: () => void
+  #told: boolean | null = null
+  #isStopped = false
+
+  constructor(peer: { readonly node: NodeId; readonly address: string }, deps: PeerLinkDeps) {
+    this.#node = peer.node
+    this.#address = peer.address
+    this.#deps = deps
+    this.#endPings = deps.clock.every(pingPeriodMs, () => this.#beat())
+    this.#connect()
+  }
+
+  get address(): string {
+    return this.#address
+  }
+
+  get isReachable(): boolean {
+    return [...this.#lines].some(isUsable)
+  }
+
+  /** On the least queued connection; null while none can take a stream. */
+  dial(request: DialRequest, handler: DialHandler): CancelDial | null {
+    const usable = [...this.#lines].filter(isUsable).map((line) => line.tunnel)
+    const best = usable.filter((tunnel) => tunnel !== null).sort(byQueue)[0]
+    if (best === undefined) return null
+    const isBusy = best.openStreams >= busyStreams || best.queuedBytes >= busyBytes
+    if (isBusy && this.#lines.size < tunnelsPerPeer) this.#connect()
+    return best.dial(request, handler)
+  }
+
+  /** New connections replace the present ones, which end with their last stream. */
+  renew(): void {
+    for (const line of this.#lines) this.#retire(line)
+    this.#connect()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#endPings()
+    this.#cancelRedial()
+    for (const line of [...this.#lines, ...this.#retiring]) {
+      if (line.tunnel === null) line.channel?.destroy()
+      else line.tunnel.destroy('the peer is no member any more')
+    }
+    this.#lines.clear()
+    this.#retiring.clear()
+  }
+
+  #connect(): void {
+    const { loop, channels, clock } = this.#deps
+    const line: Line = {
+      tunnel: null,
+      channel: null,
+      pingedAtMs: null,
+      answers: false,
+      pings: 0,
+      bornAtMs: clock.monotonicMs(),
+    }
+    this.#lines.add(line)
+    const channel = channels.connect(parseAddress(this.#address), this.#node, {
+      onOpen: () => {
+        line.tunnel = new Tunnel(
+          { loop, channel, isDialler: true },
+          {
+            onOffer: () => {},
+            onPing: () => {},
+            onPong: (count) => this.#ponged(line, count),
+            onGone: (because) => this.#lost(line, because),
+          },
+        )
+        this.#ping(line)
+      },
+      onBytes: (bytes) => line.tunnel?.receive(bytes),
+      onWritten: () => line.tunnel?.written(),
+      onClosed: (because) => {
+        if (line.tunnel === null) this.#lost(line, because)
+        else line.tunnel.lost(because)
+      },
+    })
+    line.channel = channel
+  }
+
+  #lost(line: Line, because: string): void {
+    this.#retiring.delete(line)
+    if (!this.#lines.delete(line) || this.#isStopped) return
+    this.#deps.onRefused(this.#node, because)
+    if (this.#lines.size > 0) {
+      this.#tell()
+      return
+    }
+    this.#failures += 1
+    // The first loss may be a restart: only a redial that fails as well says that nobody answers.
+    if (this.#failures > 1) this.#tell()
+    this.#planRedial()
+  }
+
+  #planRedial(): void {
+    if (this.#isRedialPlanned) return
+    this.#isRedialPlanned = true
+    const { clock, random } = this.#deps
+    const backOffMs = Math.min(firstRedialMs * 2 ** (this.#failures - 2), longestRedialMs)
+    const delayMs = this.#failures === 1 ? 0 : backOffMs / 2 + random.below(backOffMs / 2)
+    this.#cancelRedial = clock.after(delayMs, () => {
+      this.#isRedialPlanned = false
+      if (this.#lines.size === 0) this.#connect()
+    })
+  }
+
+  #beat(): void {
+    const nowMs = this.#deps.clock.monotonicMs()
+    for (const line of [...this.#lines, ...this.#retiring]) {
+      if (line.tunnel === null) continue
+      const silentMs = line.pingedAtMs === null ? 0 : nowMs - line.pingedAtMs
+      // Timers are not exact: half a period of grace keeps a busy moment from looking like a death.
+      if (silentMs >= pingPeriodMs / 2) line.answers = false
+      if (line.pingedAtMs === null) this.#ping(line)
+      if (silentMs > deadAfterMs) line.tunnel.destroy('no answer to PING')
+      else if (nowMs - line.bornAtMs > retireAfterMs) this.#retire(line)
+    }
+    for (const line of this.#retiring) this.#endWhenIdle(line)
+    if (this.#lines.size === 0) this.#planRedial()
+    if ([...this.#lines].some((line) => line.tunnel !== null)) this.#tell()
+  }
+
+  #ping(line: Line): void {
+    line.pings = (line.pings + 1) >>> 0
+    line.pingedAtMs = this.#deps.clock.monotonicMs()
+    line.tunnel?.ping(line.pings)
+  }
+
+  #ponged(line: Line, count: number): void {
+    if (count !== line.pings) return
+    line.pingedAtMs = null
+    line.answers = true
+    this.#failures = 0
+    this.#tell()
+  }
+
+  #retire(line: Line): void {
+    if (!this.#lines.delete(line)) return
+    this.#retiring.add(line)
+    this.#endWhenIdle(line)
+  }
+
+  #endWhenIdle(line: Line): void {
+    if (line.tunnel !== null && line.tunnel.openStreams > 0) return
+    this.#retiring.delete(line)
+    if (line.tunnel === null) line.channel?.destroy()
+    else line.tunnel.destroy('replaced')
+  }
+
+  #tell(): void {
+    const answers = this.isReachable
+    if (answers === this.#told) return
+    this.#told = answers
+    this.#deps.onStatus(this.#node, answers)
+  }
+}
+
+function isUsable(line: Line): boolean {
+  return line.tunnel !== null && line.tunnel.hasRoom && line.answers
+}
+
+function byQueue(left: Tunnel, right: Tunnel): number {
+  return left.queuedBytes - right.queuedBytes || left.openStreams - right.openStreams
+}

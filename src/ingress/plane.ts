@@ -1,0 +1,203 @@
+import { unreachable } from '../../mesh/base/assert.ts'
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { Random } from '../../mesh/base/random.ts'
+import type { Endpoint, RouteTable } from '../routing/route-table.ts'
+import type { TunnelIdentity } from '../wire/ingress-message.ts'
+import { TaskDialer, type CancelDial, type DialRequest } from './dial-task.ts'
+import { DrainWatch } from './drain-watch.ts'
+import type { DialHandler } from './end.ts'
+import { Entrances } from './entrances.ts'
+import { Load } from './load.ts'
+import type { Loop } from './loop.ts'
+import type { Dialer } from './relay.ts'
+import { Reminder } from './reminder.ts'
+import { Routes } from './routes.ts'
+import type { SecureChannels } from './secure-channel.ts'
+import { TrafficBook } from './traffic.ts'
+import { TunnelPool } from './tunnel-pool.ts'
+import { TunnelServer } from './tunnel-server.ts'
+import type { FromWorker, PlaneOptions, ToWorker } from './worker-message.ts'
+
+export interface PlaneDeps {
+  readonly loop: Loop
+  readonly channels: SecureChannels
+  readonly clock: Clock
+  readonly random: Random
+  readonly tell: (message: FromWorker) => void
+}
+
+const countersPeriodMs = 1000
+const finishLookMs = 20
+
+/** What one worker does: the published ports, the tunnels both ways, and the tasks of this node. */
+export class Plane implements Dialer {
+  readonly #options: PlaneOptions
+  readonly #deps: PlaneDeps
+  readonly #routes = new Routes()
+  readonly #services = new TrafficBook()
+  readonly #tasks = new TrafficBook()
+  readonly #taskDialer: TaskDialer
+  readonly #entrances: Entrances
+  readonly #server: TunnelServer
+  readonly #pool: TunnelPool
+  readonly #drains: DrainWatch
+  readonly #reminder: Reminder
+  #identity: TunnelIdentity | null = null
+  #hasDataPath = false
+  #isListeningForPeers = false
+  #isFinishing = false
+
+  constructor(options: PlaneOptions, deps: PlaneDeps) {
+    this.#options = options
+    this.#deps = deps
+    const { loop, clock, random, channels, tell } = deps
+    const routes = this.#routes
+    this.#reminder = new Reminder(clock)
+    this.#taskDialer = new TaskDialer({ loop, routes, traffic: this.#tasks })
+    this.#pool = new TunnelPool({
+      loop,
+      clock,
+      random,
+      channels,
+      onStatus: (node, answers) => tell({ kind: 'peer-status', node, answers }),
+      onRefused: (node, because) => this.#warn('no tunnel to a peer', node, because),
+    })
+    this.#server = new TunnelServer({
+      loop,
+      clock,
+      routes,
+      dialer: this.#taskDialer,
+      onListening: () => {},
+      onListenFailed: (code) => this.#listenFailed(options.dataPathPort, code),
+      onRefused: (remote, because) => this.#warn('refused on the data path', remote, because),
+    })
+    this.#entrances = new Entrances(
+      { loop, routes, dialer: this, load: new Load(), clock, random },
+      {
+        listenAddress: options.listenAddress,
+        isShared: true,
+        services: this.#services,
+        onListening: () => {},
+        onListenFailed: (port, code) => this.#listenFailed(port, code),
+      },
+    )
+    this.#drains = new DrainWatch(
+      clock,
+      (task) => this.#tasks.openOf(task),
+      (task, open) => tell({ kind: 'open-connections', task, open }),
+    )
+    clock.every(countersPeriodMs, () => this.#tellCounters())
+  }
+
+  receive(message: ToWorker): void {
+    switch (message.kind) {
+      case 'identity':
+        return this.#setIdentity(message.identity)
+      case 'routes':
+        return this.#setRoutes(message.table)
+      case 'ports':
+        return this.#setPorts(message)
+      case 'drain':
+        this.#routes.drain(message.task)
+        return this.#drains.watch(message.task)
+      case 'finish':
+        return this.#finish()
+      default:
+        return unreachable(message)
+    }
+  }
+
+  dial(endpoint: Endpoint, request: DialRequest, handler: DialHandler): CancelDial {
+    if (endpoint.node === this.#routes.table?.self) return this.#taskDialer.dial(request, handler)
+    const cancel = this.#pool.dial(endpoint.node, request, handler)
+    if (cancel !== null) return cancel
+    handler.onFailed({ kind: 'gone' })
+    return () => {}
+  }
+
+  isReachable(endpoint: Endpoint): boolean {
+    return endpoint.node === this.#routes.table?.self || this.#pool.isReachable(endpoint.node)
+  }
+
+  /** Resets everything that is open. */
+  stop(): void {
+    this.#drains.stop()
+    this.#entrances.resetAll()
+    this.#pool.stop()
+    this.#server.destroyAll()
+    this.#deps.channels.unlisten()
+    this.#deps.loop.stop()
+  }
+
+  #setIdentity(identity: TunnelIdentity): void {
+    const isNew = this.#identity?.certificatePem !== identity.certificatePem
+    this.#identity = identity
+    this.#deps.channels.setIdentity(identity)
+    this.#listenForPeers()
+    if (isNew) this.#pool.renew()
+    this.#dialPeers()
+  }
+
+  #setRoutes(table: RouteTable): void {
+    this.#routes.replace(table)
+    this.#services.keepOnly(new Set(table.listeners.map((listener) => listener.serviceId)))
+    this.#tasks.keepOnly(new Set(table.localTasks.map((task) => task.task)))
+    this.#server.recheckPeers()
+    this.#dialPeers()
+    this.#deps.tell({ kind: 'applied', version: table.version })
+  }
+
+  #setPorts(message: Extract<ToWorker, { kind: 'ports' }>): void {
+    if (this.#isFinishing) return
+    this.#hasDataPath = message.dataPath
+    this.#entrances.setPorts(new Set(message.ports))
+    if (message.dataPath) this.#listenForPeers()
+    else this.#stopListeningForPeers()
+  }
+
+  #listenForPeers(): void {
+    if (this.#identity === null || !this.#hasDataPath || this.#isListeningForPeers) return
+    this.#isListeningForPeers = true
+    const { listenAddress, dataPathPort } = this.#options
+    const spec = { host: listenAddress, port: dataPathPort, shared: true }
+    this.#deps.channels.listen(spec, this.#server)
+  }
+
+  #stopListeningForPeers(): void {
+    this.#isListeningForPeers = false
+    this.#deps.channels.unlisten()
+  }
+
+  #dialPeers(): void {
+    const { table } = this.#routes
+    if (this.#identity !== null && table !== null) this.#pool.setPeers(table.peers)
+  }
+
+  #listenFailed(port: number, code: string): void {
+    if (port === this.#options.dataPathPort) this.#isListeningForPeers = false
+    this.#deps.tell({ kind: 'listen-failed', port, code })
+  }
+
+  #warn(message: string, peer: string, because: string): void {
+    if (!this.#reminder.shouldSay(`${peer} ${because}`)) return
+    this.#deps.tell({ kind: 'warning', message, facts: { peer, because } })
+  }
+
+  #tellCounters(): void {
+    const services = this.#services.counts()
+    const tasks = this.#tasks.counts()
+    this.#deps.tell({ kind: 'counters', services, tasks })
+  }
+
+  #finish(): void {
+    this.#isFinishing = true
+    this.#entrances.setPorts(new Set())
+    this.#server.finish()
+    this.#stopListeningForPeers()
+    const endLooking = this.#deps.clock.every(finishLookMs, () => {
+      if (this.#entrances.openConnections + this.#server.openStreams > 0) return
+      endLooking()
+      this.#deps.tell({ kind: 'finished' })
+    })
+  }
+}

@@ -1,0 +1,315 @@
+import {
+  decodeCount,
+  encodeCount,
+  encodeTunnelFrame,
+  frameHeaderBytes,
+  framePayloadLimit,
+  frameType,
+  writeHeader,
+  type Frame,
+} from '../wire/tunnel-frame.ts'
+import type { DialHandler, End, EndHandler } from './end.ts'
+import type { CloseCause, Loop, Slab } from './loop.ts'
+
+/** What a stream asks of the tunnel that carries it. */
+export interface StreamHost {
+  readonly loop: Loop
+  /** Sends a frame ahead of all data. */
+  control(frame: Uint8Array): void
+  /** The stream has something to collect. */
+  markReady(stream: TunnelStream): void
+  forget(stream: TunnelStream): void
+}
+
+/** Gathers what leaves in one write. */
+export interface Collector {
+  add(bytes: Uint8Array): void
+  /** The slab's bytes have been added; it is given back once they are copied. */
+  releaseLater(slab: Slab): void
+}
+
+/** How much a stream may send before it is given more. */
+export const streamWindowBytes = 256 * 1024
+/** What a stream may put into one write, so that no stream fills it alone. */
+export const streamShareBytes = 64 * 1024
+const creditAtBytes = streamWindowBytes / 4
+const highWaterBytes = 256 * 1024
+const lowWaterBytes = 128 * 1024
+const queuedBytesLimit = 1024 * 1024
+/** Pieces of a paused stream are joined beyond this many: one byte each would cost far more. */
+const inboxPieces = 1024
+
+interface Piece {
+  readonly slab: Slab
+  readonly offset: number
+  readonly length: number
+}
+
+type Phase = 'dialling' | 'offered' | 'open' | 'dead'
+
+/** One client's connection inside a tunnel. Credit bounds what either side can hold of it. */
+export class TunnelStream implements End {
+  readonly id: number
+  readonly #host: StreamHost
+  #phase: Phase
+  #dial: DialHandler | null
+  #handler: EndHandler | null = null
+  readonly #outbox: Piece[] = []
+  #queuedBytes = 0
+  #sendCredit = streamWindowBytes
+  #isDrainAwaited = false
+  #isFinAsked = false
+  #isFinSent = false
+  #inbox: Uint8Array[] = []
+  #receiveCredit = streamWindowBytes
+  #uncreditedBytes = 0
+  #isPaused = true
+  #isFinReceived = false
+  #isEndTold = false
+
+  private constructor(id: number, host: StreamHost, dial: DialHandler | null) {
+    this.id = id
+    this.#host = host
+    this.#dial = dial
+    this.#phase = dial === null ? 'offered' : 'dialling'
+  }
+
+  static dialled(id: number, host: StreamHost, dial: DialHandler): TunnelStream {
+    return new TunnelStream(id, host, dial)
+  }
+
+  static offered(id: number, host: StreamHost): TunnelStream {
+    return new TunnelStream(id, host, null)
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** Answers an OPEN: the task has accepted. */
+  accept(): void {
+    if (this.#phase !== 'offered') return
+    this.#phase = 'open'
+    this.#host.control(encodeTunnelFrame(this.id, frameType.ready))
+  }
+
+  /** Answers an OPEN: no such task here. */
+  refuse(): void {
+    if (this.#phase !== 'offered') return
+    this.#host.control(encodeTunnelFrame(this.id, frameType.gone))
+    this.#die()
+  }
+
+  setHandler(handler: EndHandler): void {
+    this.#handler = handler
+  }
+
+  send(slab: Slab, offset: number, length: number): boolean {
+    if (this.#phase !== 'open' || this.#isFinAsked) {
+      this.#host.loop.release(slab)
+      return true
+    }
+    this.#outbox.push({ slab, offset, length })
+    this.#queuedBytes += length
+    if (this.#queuedBytes > queuedBytesLimit) {
+      this.#host.control(encodeTunnelFrame(this.id, frameType.reset))
+      this.#close('overflow')
+      return true
+    }
+    if (this.#sendCredit > 0) this.#host.markReady(this)
+    this.#isDrainAwaited ||= this.#queuedBytes > highWaterBytes
+    return !this.#isDrainAwaited
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#deliver()
+  }
+
+  shutdown(): void {
+    if (this.#phase !== 'open' || this.#isFinAsked) return
+    this.#isFinAsked = true
+    this.#host.markReady(this)
+  }
+
+  reset(): void {
+    if (this.#phase === 'dead') return
+    this.#host.control(encodeTunnelFrame(this.id, frameType.reset))
+    this.#die()
+  }
+
+  /** Gives up a dial that is under way; later it does nothing. */
+  cancel(): void {
+    if (this.#phase === 'dialling') this.reset()
+  }
+
+  /** Null when the frame was fine; else how the peer broke the rules. */
+  receive(frame: Frame): string | null {
+    switch (frame.type) {
+      case frameType.data:
+        return this.#receiveData(frame.payload)
+      case frameType.fin:
+        return this.#receiveFin()
+      case frameType.credit:
+        return this.#receiveCreditFrame(decodeCount(frame.payload))
+      case frameType.ready:
+        return this.#receiveReady()
+      case frameType.gone:
+        if (this.#phase !== 'dialling') return 'GONE for a stream that is open'
+        this.#fail({ kind: 'gone' })
+        return null
+      case frameType.reset:
+        this.abandon('reset')
+        return null
+      case frameType.open:
+        return 'OPEN of a stream that exists'
+      case frameType.ping:
+      case frameType.pong:
+        return 'PING on a stream'
+      default:
+        return 'unknown frame'
+    }
+  }
+
+  /** The stream is over without a word to the peer, who said so itself or is gone. */
+  abandon(cause: CloseCause): void {
+    if (this.#phase === 'dialling') this.#fail({ kind: 'failed', cause })
+    else this.#close(cause)
+  }
+
+  /** Puts this turn's share into the write; true when more could follow in the next one. */
+  collect(into: Collector): boolean {
+    let share = Math.min(streamShareBytes, this.#sendCredit)
+    while (share > 0 && this.#outbox.length > 0) {
+      share -= this.#collectPiece(into, Math.min(share, framePayloadLimit))
+    }
+    if (this.#outbox.length === 0 && this.#isFinAsked && !this.#isFinSent) {
+      this.#isFinSent = true
+      into.add(encodeTunnelFrame(this.id, frameType.fin))
+    }
+    return this.#outbox.length > 0 && this.#sendCredit > 0
+  }
+
+  /** After the write was handed over: only now may handlers send again. */
+  collected(): void {
+    if (this.#isDrainAwaited && this.#queuedBytes <= lowWaterBytes && this.#phase === 'open') {
+      this.#isDrainAwaited = false
+      this.#handler?.onDrained(this)
+    }
+    this.#closeWhenEnded()
+  }
+
+  #collectPiece(into: Collector, mostBytes: number): number {
+    const piece = this.#outbox[0]
+    if (piece === undefined) return 0
+    const length = Math.min(piece.length, mostBytes)
+    const header = new Uint8Array(frameHeaderBytes)
+    writeHeader(header, 0, { stream: this.id, type: frameType.data, length })
+    into.add(header)
+    const memory = this.#host.loop.memory(piece.slab)
+    into.add(memory.subarray(piece.offset, piece.offset + length))
+    if (length === piece.length) {
+      this.#outbox.shift()
+      into.releaseLater(piece.slab)
+    } else {
+      const { slab, offset } = piece
+      this.#outbox[0] = { slab, offset: offset + length, length: piece.length - length }
+    }
+    this.#sendCredit -= length
+    this.#queuedBytes -= length
+    return length
+  }
+
+  #receiveData(payload: Uint8Array): string | null {
+    if (this.#phase === 'dialling' || this.#phase === 'offered') return 'DATA before READY'
+    if (this.#isFinReceived) return 'DATA after FIN'
+    if (payload.length > this.#receiveCredit) return 'more DATA than there was credit for'
+    this.#receiveCredit -= payload.length
+    this.#inbox.push(payload)
+    if (this.#inbox.length > inboxPieces) this.#inbox = [Buffer.concat(this.#inbox)]
+    this.#deliver()
+    return null
+  }
+
+  #receiveFin(): string | null {
+    if (this.#phase === 'dialling' || this.#phase === 'offered') return 'FIN before READY'
+    if (this.#isFinReceived) return 'FIN twice'
+    this.#isFinReceived = true
+    this.#deliver()
+    return null
+  }
+
+  #receiveCreditFrame(bytes: number): string | null {
+    if (this.#sendCredit + bytes > streamWindowBytes) return 'more credit than the window'
+    this.#sendCredit += bytes
+    if (this.#outbox.length > 0) this.#host.markReady(this)
+    return null
+  }
+
+  #receiveReady(): string | null {
+    const dial = this.#dial
+    if (this.#phase !== 'dialling' || dial === null) return 'READY for a stream that is open'
+    this.#phase = 'open'
+    this.#dial = null
+    dial.onOpen(this)
+    return null
+  }
+
+  #deliver(): void {
+    while (!this.#isPaused && this.#phase === 'open' && this.#handler !== null) {
+      const piece = this.#inbox.shift()
+      if (piece === undefined) break
+      const slab = this.#host.loop.slabOf(piece)
+      this.#handler.onReceive(this, slab, 0, piece.length)
+      this.#giveCredit(piece.length)
+    }
+    this.#deliverEnd()
+  }
+
+  #deliverEnd(): void {
+    const isAtEnd = this.#isFinReceived && this.#inbox.length === 0
+    if (!isAtEnd || this.#isPaused || this.#isEndTold || this.#phase !== 'open') return
+    this.#isEndTold = true
+    this.#handler?.onEnd(this)
+    this.#closeWhenEnded()
+  }
+
+  #giveCredit(bytes: number): void {
+    this.#uncreditedBytes += bytes
+    if (this.#uncreditedBytes < creditAtBytes || this.#phase !== 'open') return
+    if (this.#isFinReceived) return
+    this.#receiveCredit += this.#uncreditedBytes
+    const payload = encodeCount(this.#uncreditedBytes)
+    this.#uncreditedBytes = 0
+    this.#host.control(encodeTunnelFrame(this.id, frameType.credit, payload))
+  }
+
+  #closeWhenEnded(): void {
+    if (this.#isEndTold && this.#isFinSent) this.#close('ended')
+  }
+
+  #fail(failure: Parameters<DialHandler['onFailed']>[0]): void {
+    const dial = this.#dial
+    this.#die()
+    dial?.onFailed(failure)
+  }
+
+  #close(cause: CloseCause): void {
+    if (this.#phase === 'dead') return
+    this.#die()
+    this.#handler?.onClosed(this, cause)
+  }
+
+  #die(): void {
+    this.#phase = 'dead'
+    this.#dial = null
+    for (const piece of this.#outbox.splice(0)) this.#host.loop.release(piece.slab)
+    this.#queuedBytes = 0
+    this.#inbox = []
+    this.#host.forget(this)
+  }
+}

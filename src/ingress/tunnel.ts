@@ -1,0 +1,280 @@
+import { isFault } from '../../mesh/base/mesh-error.ts'
+import {
+  decodeCount,
+  decodeOpen,
+  encodeCount,
+  encodeOpen,
+  encodeTunnelFrame,
+  FrameDecoder,
+  frameType,
+  type Frame,
+} from '../wire/tunnel-frame.ts'
+import type { CancelDial, DialRequest } from './dial-task.ts'
+import type { DialHandler } from './end.ts'
+import type { Loop, Slab } from './loop.ts'
+import type { SecureChannel } from './secure-channel.ts'
+import { TunnelStream, type Collector, type StreamHost } from './tunnel-stream.ts'
+
+export interface TunnelLimits {
+  readonly streams: number
+  /** Of data in one write: small enough that a PING does not wait long behind it. */
+  readonly turnBytes: number
+  /** Waiting control frames at which reading stops, and at which the peer is given up. */
+  readonly controlBytes: number
+  readonly controlBytesLimit: number
+}
+
+export const tunnelLimits: TunnelLimits = {
+  streams: 4096,
+  turnBytes: 512 * 1024,
+  controlBytes: 256 * 1024,
+  controlBytesLimit: 2 * 1024 * 1024,
+}
+
+export interface TunnelListener {
+  /** The peer wants a task of this node; answered through the stream. Never called on a dialler. */
+  onOffer(request: DialRequest, stream: TunnelStream): void
+  onPing(): void
+  onPong(count: number): void
+  /** The tunnel is over, because the channel is or the peer broke the rules. */
+  onGone(because: string): void
+}
+
+/**
+ * Many connections in one secure channel. Frames of one loop turn leave in one write; while a write
+ * is on its way the next one collects. One side dials streams, the other one is offered them.
+ */
+export class Tunnel implements StreamHost {
+  readonly loop: Loop
+  readonly #channel: SecureChannel
+  readonly #listener: TunnelListener
+  readonly #limits: TunnelLimits
+  readonly #isDialler: boolean
+  readonly #decoder = new FrameDecoder()
+  readonly #streams = new Map<number, TunnelStream>()
+  #lastStream = 0
+  #control: Uint8Array[] = []
+  #controlBytes = 0
+  #ready = new Set<TunnelStream>()
+  #isFlushPlanned = false
+  #isWriting = false
+  #isReadingHeld = false
+  #isGone = false
+
+  constructor(
+    given: {
+      readonly loop: Loop
+      readonly channel: SecureChannel
+      readonly isDialler: boolean
+      readonly limits?: TunnelLimits
+    },
+    listener: TunnelListener,
+  ) {
+    this.loop = given.loop
+    this.#channel = given.channel
+    this.#isDialler = given.isDialler
+    this.#limits = given.limits ?? tunnelLimits
+    this.#listener = listener
+  }
+
+  get openStreams(): number {
+    return this.#streams.size
+  }
+
+  get hasRoom(): boolean {
+    return !this.#isGone && this.#streams.size < this.#limits.streams
+  }
+
+  /** What waits here to be written: how busy this connection is. */
+  get queuedBytes(): number {
+    let bytes = this.#controlBytes
+    for (const stream of this.#ready) bytes += stream.queuedBytes
+    return bytes
+  }
+
+  /** Only while `hasRoom`. */
+  dial(request: DialRequest, handler: DialHandler): CancelDial {
+    this.#lastStream += 1
+    const stream = TunnelStream.dialled(this.#lastStream, this, handler)
+    this.#streams.set(stream.id, stream)
+    this.control(encodeTunnelFrame(stream.id, frameType.open, encodeOpen(request)))
+    return () => stream.cancel()
+  }
+
+  ping(count: number): void {
+    this.control(encodeTunnelFrame(0, frameType.ping, encodeCount(count)))
+  }
+
+  /** Bytes of the channel. */
+  receive(bytes: Uint8Array): void {
+    if (this.#isGone) return
+    try {
+      this.#decoder.push(bytes, (frame) => this.#receiveFrame(frame))
+    } catch (error) {
+      if (!isFault(error, 'tunnel/malformed')) throw error
+      this.#breakOff(error.message)
+    }
+  }
+
+  /** The channel has written what it was given. */
+  written(): void {
+    this.#isWriting = false
+    this.#flush()
+  }
+
+  /** The channel is gone. */
+  lost(because: string): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    for (const stream of this.#streams.values()) stream.abandon('reset')
+    this.#listener.onGone(because)
+  }
+
+  /** Ends the channel and every stream in it. */
+  destroy(because: string): void {
+    this.#channel.destroy()
+    this.lost(because)
+  }
+
+  control(frame: Uint8Array): void {
+    if (this.#isGone) return
+    this.#control.push(frame)
+    this.#controlBytes += frame.length
+    if (this.#controlBytes > this.#limits.controlBytesLimit) {
+      this.#breakOff('the peer sends, but does not read')
+      return
+    }
+    if (this.#controlBytes > this.#limits.controlBytes && !this.#isReadingHeld) {
+      this.#isReadingHeld = true
+      this.#channel.pause()
+    }
+    this.#planFlush()
+  }
+
+  markReady(stream: TunnelStream): void {
+    this.#ready.add(stream)
+    this.#planFlush()
+  }
+
+  forget(stream: TunnelStream): void {
+    this.#streams.delete(stream.id)
+    this.#ready.delete(stream)
+  }
+
+  #receiveFrame(frame: Frame): void {
+    if (this.#isGone) return
+    if (frame.type === frameType.ping) {
+      this.#listener.onPing()
+      this.control(encodeTunnelFrame(0, frameType.pong, frame.payload))
+    } else if (frame.type === frameType.pong) {
+      this.#listener.onPong(decodeCount(frame.payload))
+    } else if (frame.type === frameType.open) {
+      this.#receiveOpen(frame)
+    } else {
+      this.#receiveForStream(frame)
+    }
+  }
+
+  #receiveOpen(frame: Frame): void {
+    if (this.#isDialler || frame.stream <= this.#lastStream) {
+      this.#breakOff('OPEN out of order')
+      return
+    }
+    this.#lastStream = frame.stream
+    const request = decodeOpen(frame.payload)
+    if (this.#streams.size >= this.#limits.streams) {
+      this.control(encodeTunnelFrame(frame.stream, frameType.reset))
+      return
+    }
+    const stream = TunnelStream.offered(frame.stream, this)
+    this.#streams.set(stream.id, stream)
+    this.#listener.onOffer(request, stream)
+  }
+
+  #receiveForStream(frame: Frame): void {
+    const stream = this.#streams.get(frame.stream)
+    if (stream === undefined) {
+      // Frames may still be under way for a stream that has been reset here.
+      if (frame.stream > this.#lastStream) this.#breakOff('frame for a stream never opened')
+      return
+    }
+    const broken = stream.receive(frame)
+    if (broken !== null) this.#breakOff(broken)
+  }
+
+  #breakOff(because: string): void {
+    this.destroy(because)
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#isWriting) return
+    this.#isFlushPlanned = true
+    this.loop.atTurnEnd(() => {
+      this.#isFlushPlanned = false
+      this.#flush()
+    })
+  }
+
+  #flush(): void {
+    if (this.#isWriting || this.#isGone) return
+    const batch = new Batch(this.loop)
+    for (const frame of this.#control) batch.add(frame)
+    this.#control = []
+    this.#controlBytes = 0
+    const collected = this.#collectStreams(batch)
+    if (batch.isEmpty) return
+    this.#isWriting = true
+    this.#channel.write(batch.finish())
+    if (this.#isReadingHeld) {
+      this.#isReadingHeld = false
+      this.#channel.resume()
+    }
+    for (const stream of collected) stream.collected()
+  }
+
+  /** Streams take turns: whoever has more to send goes to the end of the line. */
+  #collectStreams(batch: Batch): TunnelStream[] {
+    const collected: TunnelStream[] = []
+    const again: TunnelStream[] = []
+    for (const stream of this.#ready) {
+      if (batch.bytes >= this.#limits.turnBytes) break
+      this.#ready.delete(stream)
+      if (stream.collect(batch)) again.push(stream)
+      collected.push(stream)
+    }
+    for (const stream of again) this.#ready.add(stream)
+    return collected
+  }
+}
+
+/** The frames of one write. */
+class Batch implements Collector {
+  readonly #loop: Loop
+  readonly #parts: Uint8Array[] = []
+  readonly #slabs: Slab[] = []
+  bytes = 0
+
+  constructor(loop: Loop) {
+    this.#loop = loop
+  }
+
+  get isEmpty(): boolean {
+    return this.#parts.length === 0
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#parts.push(bytes)
+    this.bytes += bytes.length
+  }
+
+  releaseLater(slab: Slab): void {
+    this.#slabs.push(slab)
+  }
+
+  /** One copy of everything; the slabs go back. */
+  finish(): Uint8Array {
+    const all = Buffer.concat(this.#parts, this.bytes)
+    for (const slab of this.#slabs) this.#loop.release(slab)
+    return all
+  }
+}

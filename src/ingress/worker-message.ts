@@ -1,0 +1,32 @@
+import type { NodeId } from '../../mesh/base/ids.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+import type { Facts, TrafficOf, TunnelIdentity } from '../wire/ingress-message.ts'
+
+/** What the main thread says to a worker. */
+export type ToWorker =
+  | { readonly kind: 'identity'; readonly identity: TunnelIdentity }
+  | { readonly kind: 'routes'; readonly table: RouteTable }
+  /** Published ports that are free to listen on, and whether the data path's is. */
+  | { readonly kind: 'ports'; readonly ports: readonly number[]; readonly dataPath: boolean }
+  | { readonly kind: 'drain'; readonly task: string }
+  /** Accept nothing more; say `finished` once the last connection is gone. */
+  | { readonly kind: 'finish' }
+
+export type FromWorker =
+  | { readonly kind: 'applied'; readonly version: number }
+  | { readonly kind: 'listen-failed'; readonly port: number; readonly code: string }
+  | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
+  | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
+  | {
+      readonly kind: 'counters'
+      readonly services: readonly TrafficOf[]
+      readonly tasks: readonly TrafficOf[]
+    }
+  | { readonly kind: 'warning'; readonly message: string; readonly facts: Facts }
+  | { readonly kind: 'finished' }
+
+/** What a worker is told when it starts. */
+export interface PlaneOptions {
+  readonly listenAddress: string
+  readonly dataPathPort: number
+}

@@ -1,0 +1,134 @@
+import * as z from 'zod'
+import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
+import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
+import type { RouteTable } from '../routing/route-table.ts'
+
+/**
+ * What meshd and its ingress say to each other on the unix socket in the data directory:
+ * length-prefixed JSON. The first message each way is `hello` and `ready`; when their versions
+ * differ, meshd replaces the ingress.
+ */
+export const ingressMessageLimit = 16 * 1024 * 1024
+
+/** All of an identity that the data path needs: the libp2p key stays with meshd. */
+export type TunnelIdentity = Omit<NodeIdentity, 'libp2pPrivateKey'>
+
+export type ToIngress =
+  | { readonly kind: 'hello'; readonly version: string }
+  | { readonly kind: 'identity'; readonly identity: TunnelIdentity }
+  | { readonly kind: 'routes'; readonly table: RouteTable }
+  /** Refuse new connections to the task, and report the open ones until there are none. */
+  | { readonly kind: 'drain'; readonly task: string }
+  | { readonly kind: 'shutdown'; readonly graceful: boolean }
+
+export type FromIngress =
+  | { readonly kind: 'ready'; readonly version: string; readonly pid: number }
+  | { readonly kind: 'applied'; readonly version: number }
+  /** All ports that another program holds now; an empty list when there are none any more. */
+  | { readonly kind: 'port-conflicts'; readonly ports: readonly number[] }
+  /** Whether a peer's data path answers. */
+  | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
+  | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
+  | {
+      readonly kind: 'counters'
+      readonly services: readonly TrafficOf[]
+      readonly tasks: readonly TrafficOf[]
+    }
+  /** It accepts nothing more and ends soon. When meshd did not ask for it, a signal did. */
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'warning'; readonly message: string; readonly facts: Facts }
+
+export type Facts = Readonly<Record<string, string | number | boolean>>
+
+/** Since the ingress started. Services are counted where clients enter, tasks where they run. */
+export interface TrafficOf {
+  readonly id: string
+  readonly opened: number
+  readonly open: number
+  readonly failed: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+const node = z.string().transform((text) => nodeId(text))
+const port = z.int().min(1).max(65_535)
+const count = z.int().min(0)
+const proxyProtocol = z.enum(['none', 'v1', 'v2'])
+
+const identity: z.ZodType<TunnelIdentity> = z.object({
+  nodeId: node,
+  clusterId: z.string(),
+  role: z.enum(['manager', 'worker']),
+  peerId: z.string(),
+  certificatePem: z.string(),
+  tlsKeyPem: z.string(),
+  caCertificatesPem: z.array(z.string()).min(1),
+})
+
+const endpoint = z.object({
+  task: z.string(),
+  node,
+  generation: count,
+  targetPort: port,
+  preferred: z.boolean(),
+})
+
+const table: z.ZodType<RouteTable> = z.object({
+  version: count,
+  self: node,
+  listeners: z.array(
+    z.object({
+      protocol: z.literal('tcp'),
+      port,
+      serviceId: z.string(),
+      serviceName: z.string(),
+      options: z.object({ prefer: z.enum(['any', 'local']), proxyProtocol }),
+      endpoints: z.array(endpoint),
+    }),
+  ),
+  peers: z.array(z.object({ node, address: z.string() })),
+  localTasks: z.array(
+    z.object({
+      task: z.string(),
+      generation: count,
+      draining: z.boolean(),
+      targets: z.record(z.string(), z.string()),
+    }),
+  ),
+})
+
+export const toIngress: z.ZodType<ToIngress> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('hello'), version: z.string() }),
+  z.object({ kind: z.literal('identity'), identity }),
+  z.object({ kind: z.literal('routes'), table }),
+  z.object({ kind: z.literal('drain'), task: z.string() }),
+  z.object({ kind: z.literal('shutdown'), graceful: z.boolean() }),
+])
+
+const traffic = z.object({
+  id: z.string(),
+  opened: count,
+  open: count,
+  failed: count,
+  bytesIn: count,
+  bytesOut: count,
+})
+
+export const fromIngress: z.ZodType<FromIngress> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('ready'), version: z.string(), pid: z.int() }),
+  z.object({ kind: z.literal('applied'), version: count }),
+  z.object({ kind: z.literal('port-conflicts'), ports: z.array(port) }),
+  z.object({ kind: z.literal('peer-status'), node, answers: z.boolean() }),
+  z.object({ kind: z.literal('open-connections'), task: z.string(), open: count }),
+  z.object({
+    kind: z.literal('counters'),
+    services: z.array(traffic),
+    tasks: z.array(traffic),
+  }),
+  z.object({ kind: z.literal('stopping') }),
+  z.object({
+    kind: z.literal('warning'),
+    message: z.string(),
+    facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  }),
+])
