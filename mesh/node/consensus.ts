@@ -5,7 +5,6 @@ import type { Random } from '../base/random.ts'
 import type { MeshPolicy } from '../catalog/policy.ts'
 import type { ApplyResult, CatalogDelta, CatalogReader, Transaction } from '../catalog/types.ts'
 import { decodeConfChange } from '../raft/conf-change.ts'
-import { isJoint } from '../raft/configuration.ts'
 import { isPromise } from '../raft/message.ts'
 import { RaftNode } from '../raft/raft-node.ts'
 import { lanRaftOptions } from '../raft/raft-options.ts'
@@ -20,21 +19,20 @@ import type {
 } from '../raft/types.ts'
 import type { RaftStorage } from '../storage/raft-storage.ts'
 import type { Transport } from '../transport/transport.ts'
+import { LeaderWatch } from './leader-watch.ts'
+import { MembershipSteering } from './membership-steering.ts'
 import type { LeaderView } from './mesh-node.ts'
 import { Proposals, type LeaderSight } from './proposals.ts'
 import { raftIdOf } from './raft-id.ts'
 import { RaftLink } from './raft-link.ts'
-import { nextMembershipStep, pickSuccessor, type MembershipView } from './raft-members.ts'
 import { RaftPeers } from './raft-peers.ts'
 import { Reads } from './reads.ts'
+import { SnapshotTaker } from './snapshot-taker.ts'
 import { StateMachine } from './state-machine.ts'
+import { Watchers } from './watchers.ts'
 
 const tickMs = 100
 const handOverMs = 2000
-const snapshotEveryEntries = 10_000
-const snapshotEveryBytes = 8 * 1024 * 1024
-/** For followers that lag a little: cheaper to send than a snapshot. */
-const entriesKeptBySnapshot = 1000
 
 export interface ConsensusOptions {
   readonly self: NodeId
@@ -47,6 +45,7 @@ export interface ConsensusOptions {
   readonly log: Log
   /** Disk or state can be trusted no more: the process must end. Called once. */
   readonly fatal: (error: Error) => void
+  /** 10,000 when absent. */
   readonly snapshotEveryEntries?: number
 }
 
@@ -64,17 +63,14 @@ export class Consensus {
   readonly #state = new StateMachine()
   readonly #proposals: Proposals
   readonly #reads: Reads
-  readonly #catalogListeners = new Set<(delta: CatalogDelta) => void>()
-  readonly #leaderListeners = new Set<(view: LeaderView) => void>()
+  readonly #steering: MembershipSteering
+  readonly #snapshots: SnapshotTaker
+  readonly #catalogWatchers = new Watchers<CatalogDelta>()
+  readonly #leaderWatch = new LeaderWatch()
   readonly #stopTicks: () => void
   #confState: ConfState
   #soft: SoftState = { lead: 0, role: 'follower' }
   #applied = { index: 0, term: 0 }
-  #leaderView: LeaderView = { leader: null, isSelf: false, term: 0 }
-  /** A change of membership is on its way up to this index of the log. */
-  #changingUntil = 0
-  #savedSnapshot: Snapshot | null = null
-  #isSnapshotting = false
   #isRunning = false
   #isStopped = false
   #loop: Promise<void> = Promise.resolve()
@@ -100,6 +96,18 @@ export class Consensus {
       isAdmitted: (node) => this.#isAdmitted(node),
       onMessage: (from, message) => this.#receive(from, message),
       onOutcome: (message, isSent) => this.#sendingEnded(message, isSent),
+    })
+    this.#steering = new MembershipSteering({
+      raft: this.#raft,
+      peers: this.#peers,
+      policy: options.policy,
+      catalog: () => this.#state.catalog,
+    })
+    this.#snapshots = new SnapshotTaker({
+      storage,
+      everyEntries: options.snapshotEveryEntries,
+      onWritten: () => this.#kick(),
+      onFailed: (error) => this.#fail(error),
     })
     const appliedIndex = (): number => this.#applied.index
     const unreachable = (): readonly string[] => this.#unreachable()
@@ -143,20 +151,19 @@ export class Consensus {
   }
 
   watchCatalog(listener: (delta: CatalogDelta) => void): () => void {
-    this.#catalogListeners.add(listener)
-    listener(this.#state.toDelta())
-    return () => this.#catalogListeners.delete(listener)
+    const hear = (deltas: readonly CatalogDelta[]): void => {
+      for (const delta of deltas) listener(delta)
+    }
+    return this.#catalogWatchers.add(hear, () => [this.#state.toDelta()])
   }
 
   leader(): LeaderView {
-    return this.#leaderView
+    return this.#leaderWatch.view
   }
 
   /** First the view of this moment, then each other one. */
   watchLeader(listener: (view: LeaderView) => void): () => void {
-    this.#leaderListeners.add(listener)
-    listener(this.#leaderView)
-    return () => this.#leaderListeners.delete(listener)
+    return this.#leaderWatch.watch(listener)
   }
 
   /** Whether Raft counts this node, as voter or learner; a manager is removed from it after demotion. */
@@ -174,7 +181,7 @@ export class Consensus {
   /** Gives leadership away; resolves when another leads, when there is nobody to take it, or after 2 s. */
   async handOver(): Promise<void> {
     if (this.#soft.role !== 'leader') return
-    const successor = pickSuccessor(this.#membershipView())
+    const successor = this.#steering.successor()
     if (successor === null) return
     const { promise, resolve } = Promise.withResolvers<void>()
     const cancel = this.#options.clock.after(handOverMs, resolve)
@@ -209,7 +216,7 @@ export class Consensus {
     this.#campaignWhenAlone()
     this.#proposals.review()
     this.#reads.tick()
-    this.#steerMembership()
+    if (this.#leaderWatch.view.isSelf) this.#steering.steer()
     this.#kick()
   }
 
@@ -274,7 +281,7 @@ export class Consensus {
 
   /** One Ready from beginning to end; false when there was none. The order is the durability rule. */
   async #turn(): Promise<boolean> {
-    await this.#adoptSavedSnapshot()
+    await this.#adoptSnapshot()
     this.#reads.askIfNeeded()
     if (!this.#raft.hasReady()) return false
     const ready = this.#raft.ready()
@@ -290,7 +297,8 @@ export class Consensus {
     this.#raft.advance()
     this.#reads.release()
     this.#showLeader()
-    this.#snapshotWhenDue()
+    const meta = { ...this.#applied, confState: this.#confState }
+    this.#snapshots.takeWhenDue(meta, () => this.#state.encode(this.#peers.known()))
     return true
   }
 
@@ -351,7 +359,7 @@ export class Consensus {
   }
 
   #tellCatalog(delta: CatalogDelta): void {
-    for (const listener of this.#catalogListeners) listener(delta)
+    this.#catalogWatchers.tell([delta])
   }
 
   #noteSoftState(soft: SoftState | null): void {
@@ -367,11 +375,8 @@ export class Consensus {
     const isSelf = this.#soft.role === 'leader' && this.#applied.term === term
     const other = this.#soft.lead === this.#raftId ? null : this.#nodeOf(this.#soft.lead)
     const leader = isSelf ? this.#options.self : other
-    const shown = this.#leaderView
-    if (shown.leader === leader && shown.isSelf === isSelf && shown.term === term) return
-    this.#leaderView = { leader, isSelf, term }
-    this.#options.log.info({ leader, term }, 'leader changed')
-    for (const listener of this.#leaderListeners) listener(this.#leaderView)
+    const isNew = this.#leaderWatch.show({ leader, isSelf, term })
+    if (isNew) this.#options.log.info({ leader, term }, 'leader changed')
   }
 
   #sight(): LeaderSight {
@@ -390,66 +395,8 @@ export class Consensus {
       .map(({ name }) => name)
   }
 
-  #membershipView(): MembershipView {
-    const { peers, lastIndex } = this.#raft.status()
-    const managers = this.#options.policy
-      .members(this.#state.catalog)
-      .filter(({ role }) => role === 'manager')
-    return {
-      self: this.#raftId,
-      voters: new Set(this.#confState.voters),
-      learners: new Set(this.#confState.learners),
-      managers: new Set(managers.map(({ node }) => raftIdOf(node))),
-      progress: peers,
-      lastIndex,
-    }
-  }
-
-  /** The catalog says who the managers are; the leader makes Raft agree, one step at a time. */
-  #steerMembership(): void {
-    if (!this.#leaderView.isSelf || this.#applied.index < this.#changingUntil) return
-    const { configuration, leadTransferee } = this.#raft.status()
-    if (isJoint(configuration) || leadTransferee !== 0) return
-    const step = nextMembershipStep(this.#membershipView())
-    if (step === null) return
-    if (step.kind === 'hand-over') return this.#raft.transferLeader(step.to)
-    const context = this.#peers.contextOf(step.change.node)
-    const result = this.#raft.proposeConfChange({
-      transition: 'auto',
-      changes: [step.change],
-      context,
-    })
-    if (result === 'ok') this.#changingUntil = this.#raft.status().lastIndex
-  }
-
-  #snapshotWhenDue(): void {
-    const { storage } = this.#options
-    const entries = this.#applied.index - (storage.snapshot()?.meta.index ?? 0)
-    const everyEntries = this.#options.snapshotEveryEntries ?? snapshotEveryEntries
-    const isDue = entries >= everyEntries || storage.bytesSinceSnapshot >= snapshotEveryBytes
-    if (!isDue || this.#isSnapshotting || entries === 0) return
-    this.#isSnapshotting = true
-    const meta = { ...this.#applied, confState: this.#confState }
-    const snapshot = { meta, data: this.#state.encode(this.#peers.known()) }
-    storage.saveSnapshotFile(snapshot).then(
-      () => {
-        this.#savedSnapshot = snapshot
-        this.#kick()
-      },
-      (error: unknown) => this.#fail(error),
-    )
-  }
-
-  async #adoptSavedSnapshot(): Promise<void> {
-    const snapshot = this.#savedSnapshot
-    if (snapshot === null) return
-    this.#savedSnapshot = null
-    const kept = Math.min(
-      entriesKeptBySnapshot,
-      this.#options.snapshotEveryEntries ?? entriesKeptBySnapshot,
-    )
-    await this.#options.storage.adoptSnapshot(snapshot, kept)
-    this.#isSnapshotting = false
-    this.#options.log.info({ index: snapshot.meta.index }, 'snapshot taken')
+  async #adoptSnapshot(): Promise<void> {
+    const adopted = await this.#snapshots.adopt()
+    if (adopted !== null) this.#options.log.info({ index: adopted.index }, 'snapshot taken')
   }
 }

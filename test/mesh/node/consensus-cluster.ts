@@ -62,6 +62,14 @@ export interface Manager {
   readonly fatals: Error[]
 }
 
+export interface ClusterOptions {
+  readonly seed?: number
+  readonly log?: Log
+  readonly snapshotEvery?: number
+  /** Other nodes to keep connections to. */
+  readonly reachable?: readonly string[]
+}
+
 /** Managers in one process: a fake clock, a network and disks in memory. */
 export class ConsensusCluster {
   readonly clock = new FakeClock()
@@ -73,9 +81,9 @@ export class ConsensusCluster {
   readonly #log: Log
   readonly snapshotEveryEntries: number
 
-  constructor(names: string[], options: { seed?: number; log?: Log; snapshotEvery?: number } = {}) {
+  constructor(names: readonly string[], options: ClusterOptions = {}) {
     this.#random = new SeededRandom(options.seed ?? 1)
-    this.#names = names
+    this.#names = [...names, ...(options.reachable ?? [])]
     this.#log = options.log ?? silentLog
     this.snapshotEveryEntries = options.snapshotEvery ?? 10_000
     this.network = new MemoryNetwork({ clock: this.clock, random: this.#random })
@@ -83,8 +91,8 @@ export class ConsensusCluster {
 
   /** The first of the names founds the cluster, which admits the others as managers. */
   static async founded(
-    names: string[],
-    options: { seed?: number; log?: Log; snapshotEvery?: number } = {},
+    names: readonly string[],
+    options: ClusterOptions = {},
   ): Promise<ConsensusCluster> {
     const cluster = new ConsensusCluster(names, options)
     const [first, ...others] = names
@@ -148,10 +156,14 @@ export class ConsensusCluster {
     this.managers.delete(name)
   }
 
-  consensus(name: string): Consensus {
+  manager(name: string): Manager {
     const manager = this.managers.get(name)
     if (manager === undefined) throw new Error(`${name} does not run`)
-    return manager.consensus
+    return manager
+  }
+
+  consensus(name: string): Consensus {
+    return this.manager(name).consensus
   }
 
   runUntil(condition: () => boolean, limitMs = 10_000): Promise<boolean> {

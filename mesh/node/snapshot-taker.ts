@@ -1,0 +1,57 @@
+import type { Snapshot, SnapshotMeta } from '../raft/types.ts'
+import type { RaftStorage } from '../storage/raft-storage.ts'
+
+const everyEntriesDefault = 10_000
+const everyBytes = 8 * 1024 * 1024
+/** For followers that lag a little: cheaper to send than a snapshot. */
+const entriesKeptMax = 1000
+
+export interface SnapshotTakerDeps {
+  readonly storage: RaftStorage
+  readonly everyEntries?: number | undefined
+  /** A file is written: `adopt` has something to do. */
+  readonly onWritten: () => void
+  readonly onFailed: (error: unknown) => void
+}
+
+/**
+ * Keeps the log short. The file is written beside the loop of Raft, which must not wait for it, and
+ * made to count between two of its turns.
+ */
+export class SnapshotTaker {
+  readonly #deps: SnapshotTakerDeps
+  readonly #everyEntries: number
+  #isWriting = false
+  #written: Snapshot | null = null
+
+  constructor(deps: SnapshotTakerDeps) {
+    this.#deps = deps
+    this.#everyEntries = deps.everyEntries ?? everyEntriesDefault
+  }
+
+  /** `data` is asked for at once, and only when a snapshot is due. */
+  takeWhenDue(meta: SnapshotMeta, data: () => Uint8Array): void {
+    const { storage, onFailed } = this.#deps
+    const entries = meta.index - (storage.snapshot()?.meta.index ?? 0)
+    const isDue = entries >= this.#everyEntries || storage.bytesSinceSnapshot >= everyBytes
+    if (!isDue || entries <= 0 || this.#isWriting) return
+    this.#isWriting = true
+    const snapshot = { meta, data: data() }
+    storage.saveSnapshotFile(snapshot).then(() => this.#wrote(snapshot), onFailed)
+  }
+
+  /** Null when there was nothing to adopt. */
+  async adopt(): Promise<SnapshotMeta | null> {
+    const snapshot = this.#written
+    if (snapshot === null) return null
+    this.#written = null
+    await this.#deps.storage.adoptSnapshot(snapshot, Math.min(entriesKeptMax, this.#everyEntries))
+    this.#isWriting = false
+    return snapshot.meta
+  }
+
+  #wrote(snapshot: Snapshot): void {
+    this.#written = snapshot
+    this.#deps.onWritten()
+  }
+}
