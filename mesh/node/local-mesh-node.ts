@@ -8,6 +8,7 @@ import type { Member } from '../membership/types.ts'
 import type { Libp2pTransport } from '../transport/libp2p-transport.ts'
 import type { SealedDatagrams } from '../transport/sealed-datagrams.ts'
 import type { JoinReply, JoinRequest } from '../wire/join-message.ts'
+import type { CatalogFeed } from './catalog-feed.ts'
 import { admitNode } from './admit-node.ts'
 import type { DiscoveryDriver } from './discovery-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
@@ -26,6 +27,8 @@ export interface MeshParts {
   readonly membership: MembershipDriver
   readonly discovery: DiscoveryDriver
   readonly table: ServiceTable
+  /** Of a manager: serves the workers. */
+  readonly feed: CatalogFeed | null
 }
 
 /** MeshNode over the drivers: passes calls on, and keeps them agreed on who belongs to the cluster. */
@@ -119,6 +122,7 @@ export class LocalMeshNode implements MeshNode {
     await this.#parts.membership.leave()
     this.#parts.membership.stop()
     this.#parts.discovery.stop()
+    this.#parts.feed?.stop()
     await this.#parts.table.stop()
     await this.#parts.transport.stop()
     await this.#parts.datagrams.close()

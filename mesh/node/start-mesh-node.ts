@@ -9,12 +9,12 @@ import { Consensus } from './consensus.ts'
 import { DiscoveryDriver } from './discovery-driver.ts'
 import { enterCluster, type Entrance } from './enter-cluster.ts'
 import { foundLog } from './found-log.ts'
-import { LocalMeshNode } from './local-mesh-node.ts'
+import { CatalogFeed } from './catalog-feed.ts'
+import { LocalMeshNode, type MeshParts } from './local-mesh-node.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import type { MeshNodeDeps, MeshNodeOptions } from './mesh-node-options.ts'
 import { saveNodeState } from './node-state.ts'
 import { Roster } from './roster.ts'
-import type { ServiceTable } from './service-table.ts'
 import { WorkerTable } from './worker-table.ts'
 
 /**
@@ -42,14 +42,14 @@ export async function startMeshNode(
   )
   const keys = acquaintance.gossipKeys.map((key) => Buffer.from(key, 'base64'))
   const datagrams = await SealedDatagrams.open({ listen, keys }, { log: deps.log.child('swim') })
-  const table = await openTable(entrance, transport, deps)
+  const { table, feed } = await openTable(entrance, { transport, roster }, deps)
   const discovery = new DiscoveryDriver(
     { transport, ...deps, isMember: (node) => roster.has(node) },
     { self, epoch: deps.clock.nowMs() },
   )
   const meta = metaOf(options)
   const membership = new MembershipDriver({ datagrams, ...deps }, { self, meta })
-  const parts = { state, roster, transport, datagrams, membership, discovery, table }
+  const parts = { state, roster, transport, datagrams, membership, discovery, table, feed }
   const node = new LocalMeshNode(parts, deps)
   await transport.start()
   return { node, how }
@@ -62,23 +62,47 @@ const metaOf = ({ facts }: MeshNodeOptions): MemberMeta => ({
   dataPathAddress: facts.dataPathAddress,
 })
 
+interface Surroundings {
+  readonly transport: Libp2pTransport
+  readonly roster: Roster
+}
+
 async function openTable(
-  { state, how, founding }: Entrance,
-  transport: Libp2pTransport,
+  entrance: Entrance,
+  around: Surroundings,
   deps: MeshNodeDeps,
-): Promise<ServiceTable> {
-  const { nodeId: self, role } = state.identity
-  if (role === 'worker') return new WorkerTable({ self, transport, ...deps })
+): Promise<Pick<MeshParts, 'table' | 'feed'>> {
+  const { nodeId: self, role } = entrance.state.identity
+  const { transport } = around
+  if (role === 'worker') return { table: new WorkerTable({ ...around, ...deps }), feed: null }
   const log = deps.log.child('raft')
+  const storage = await openLog(entrance, deps)
+  const consensus = new Consensus({ ...deps, self, storage, transport, log })
+  const feed = new CatalogFeed({
+    transport,
+    ...deps,
+    catalog: () => consensus.catalog(),
+    watchCatalog: (listener) => consensus.watchCatalog(listener),
+    isCurrent: () => consensus.leader().leader !== null,
+  })
+  return { table: consensus, feed }
+}
+
+async function openLog(entrance: Entrance, deps: MeshNodeDeps): Promise<RaftStorage> {
+  const { state, how, founding } = entrance
   // Without an identity there was no member here: what log there is was never part of a cluster.
   if (how !== 'resumed') await clearLog(deps.disk)
-  const storage = await RaftStorage.open({ disk: deps.disk, log })
+  const storage = await RaftStorage.open({ disk: deps.disk, log: deps.log.child('raft') })
   if (how === 'founded') {
-    const request = drawId(deps.random)
-    await foundLog(storage, self, { request, atMs: deps.clock.nowMs(), changes: founding })
+    const transaction = {
+      request: drawId(deps.random),
+      atMs: deps.clock.nowMs(),
+      changes: founding,
+    }
+    await foundLog(storage, state.identity.nodeId, transaction)
     await saveNodeState(deps.disk, state)
   }
-  return new Consensus({ ...deps, self, storage, transport, log })
+  return storage
 }
 
 async function clearLog(disk: Disk): Promise<void> {
