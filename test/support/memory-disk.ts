@@ -16,11 +16,22 @@ export class MemoryDisk implements Disk {
   /** Files opened before a crash belong to a process that is no more. */
   #boot = 0
   #syncFailures = 0
+  #held: Promise<void> = Promise.resolve()
   syncs = 0
 
   /** The next `count` syncs fail, as a broken disk's do. */
   failSyncs(count: number): void {
     this.#syncFailures = count
+  }
+
+  /** Syncs from now on end when the returned function is called, as on a disk that hangs. */
+  holdSyncs(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#held = promise
+    return () => {
+      this.#held = Promise.resolve()
+      resolve()
+    }
   }
 
   /** The machine loses power; of each unsynced tail at most `tornBytes` happen to have been written. */
@@ -81,12 +92,16 @@ export class MemoryDisk implements Disk {
       if (boot !== this.#boot) await new Promise(() => {})
       act()
     }
+    const sync = async (): Promise<void> => {
+      await this.#held
+      return whileAlive(() => this.#sync(path, file))
+    }
     return Promise.resolve({
       append: (data) =>
         whileAlive(() => {
           file.data = Buffer.concat([file.data, data])
         }),
-      sync: () => whileAlive(() => this.#sync(path, file)),
+      sync,
       close: () => whileAlive(() => {}),
     })
   }

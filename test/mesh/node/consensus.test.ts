@@ -241,6 +241,39 @@ test('a failed fsync ends the node, and nothing it promised is lost', async () =
   await cluster.stop()
 })
 
+test('a write is acknowledged only when a majority has synced it', async () => {
+  const cluster = await ConsensusCluster.founded(three)
+  const leader = await cluster.agreedLeader()
+  const releases = others(cluster, leader).map((name) => cluster.disks.get(name)?.holdSyncs())
+  let isAcknowledged = false
+  const write = cluster.write(leader, createService('web')).then(() => {
+    isAcknowledged = true
+  })
+  await cluster.clock.run(300)
+  assert.equal(isAcknowledged, false)
+  releases[0]?.()
+  await write
+  releases[1]?.()
+  await cluster.stop()
+})
+
+test('a barrier waits until what was acknowledged is applied here', async () => {
+  const cluster = await ConsensusCluster.founded(three)
+  const leader = await cluster.agreedLeader()
+  const [slow] = others(cluster, leader)
+  assert.ok(slow)
+  const release = cluster.disks.get(slow)?.holdSyncs()
+  await cluster.write(leader, createService('web'))
+  const seen = cluster
+    .consensus(slow)
+    .barrier()
+    .then(() => has(cluster.consensus(slow).catalog(), 'web'))
+  await cluster.clock.run(300)
+  release?.()
+  assert.equal(await cluster.settled(seen), true)
+  await cluster.stop()
+})
+
 test('many proposals of one moment share their syncs', async () => {
   const cluster = await ConsensusCluster.founded(['ann'])
   const before = cluster.disks.get('ann')?.syncs ?? 0
