@@ -6,6 +6,7 @@ import { caDigest, parseJoinToken, type JoinToken } from '../identity/join-token
 import { isIssuedBy, verifyPeer } from '../identity/verify-peer.ts'
 import {
   joinReply,
+  maxJoinReplyBytes,
   type JoinAccepted,
   type JoinReply,
   type JoinRequest,
@@ -135,7 +136,12 @@ function readCertificate(raw: Uint8Array | undefined): X509Certificate | null {
 async function readReply(socket: TLSSocket, options: JoinOptions): Promise<JoinReply> {
   const { timeoutMs, clock } = options
   try {
-    return await readJoinMessage(socket, { schema: joinReply, timeoutMs, clock })
+    return await readJoinMessage(socket, {
+      schema: joinReply,
+      maxBytes: maxJoinReplyBytes,
+      timeoutMs,
+      clock,
+    })
   } catch (error) {
     const reason = error instanceof MeshError ? error.fault['reason'] : String(error)
     throw new MeshError({ code: 'join/bad-reply', reason }, { cause: error })

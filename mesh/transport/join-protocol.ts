@@ -3,7 +3,6 @@ import type * as z from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { decodeJson, encodeFrame, encodeJson, FrameSplitter, isRefused } from '../wire/frames.ts'
-import { maxJoinFrameBytes } from '../wire/join-message.ts'
 
 export const joinAlpn = 'mesh-join/1'
 
@@ -12,6 +11,7 @@ export const joinFrame = (message: unknown): Uint8Array => encodeFrame(encodeJso
 
 export interface ReadOptions<T> {
   readonly schema: z.ZodType<T>
+  readonly maxBytes: number
   readonly timeoutMs: number
   readonly clock: Clock
 }
@@ -21,7 +21,7 @@ export interface ReadOptions<T> {
  * rejects with `join/bad-message`, and the caller drops the connection.
  */
 export function readJoinMessage<T>(socket: TLSSocket, options: ReadOptions<T>): Promise<T> {
-  const splitter = new FrameSplitter(maxJoinFrameBytes)
+  const splitter = new FrameSplitter(options.maxBytes)
   return new Promise<T>((resolve, reject) => {
     const fail = (reason: string): void => {
       release()

@@ -4,6 +4,7 @@ import type { Log } from '../base/log.ts'
 import { isFault, MeshError } from '../base/mesh-error.ts'
 import {
   joinRequest,
+  maxJoinRequestBytes,
   withSeenHost,
   type JoinReply,
   type JoinRequest,
@@ -60,6 +61,7 @@ export class JoinServer {
   async #reply(socket: TLSSocket, remoteAddress: string): Promise<JoinReply> {
     const request = await readJoinMessage(socket, {
       schema: joinRequest,
+      maxBytes: maxJoinRequestBytes,
       timeoutMs: this.#headStartMs,
       clock: this.#clock,
     })

@@ -15,14 +15,20 @@ export interface FrameRefused {
   readonly refused: string
 }
 
+const firstAllocationBytes = 16 * 1024
+
 /**
  * Cuts a byte stream back into payloads, whatever the chunks. A length above the limit is refused
- * before any of it is kept, so a peer can make us hold at most `maxBytes` and one chunk.
+ * by its header; what a peer makes us hold grows with what it really sent, not with what it claims
+ * or with the number of its chunks.
  */
 export class FrameSplitter {
   readonly #maxBytes: number
-  #chunks: Uint8Array[] = []
-  #heldBytes = 0
+  readonly #header = new Uint8Array(headerBytes)
+  #headerFilled = 0
+  #length = 0
+  #payload = new Uint8Array(0)
+  #filled = 0
   #refused: string | null = null
 
   constructor(maxBytes: number) {
@@ -31,65 +37,62 @@ export class FrameSplitter {
 
   /** Bytes of a frame that has begun but not ended. */
   get heldBytes(): number {
-    return this.#heldBytes
+    return this.#headerFilled + this.#filled
   }
 
   /** The payloads that this chunk completes; after a refusal every further chunk is refused too. */
   push(chunk: Uint8Array): Uint8Array[] | FrameRefused {
     if (this.#refused !== null) return { refused: this.#refused }
-    if (chunk.length > 0) {
-      this.#chunks.push(chunk)
-      this.#heldBytes += chunk.length
-    }
     const payloads: Uint8Array[] = []
-    while (this.#heldBytes >= headerBytes) {
-      const length = this.#peekLength()
-      if (length > this.#maxBytes) return this.#refuse(length)
-      if (this.#heldBytes < headerBytes + length) break
-      payloads.push(this.#take(headerBytes + length).subarray(headerBytes))
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#headerFilled < headerBytes) at += this.#takeHeader(chunk.subarray(at))
+      else at += this.#takePayload(chunk.subarray(at))
+      if (this.#headerFilled < headerBytes) continue
+      if (this.#length > this.#maxBytes) return this.#refuse()
+      if (this.#filled === this.#length) payloads.push(this.#finish())
     }
     return payloads
   }
 
-  #refuse(length: number): FrameRefused {
-    this.#refused = `a frame of ${length} bytes is longer than the limit of ${this.#maxBytes}`
-    this.#chunks = []
-    this.#heldBytes = 0
+  #takeHeader(chunk: Uint8Array): number {
+    const part = chunk.subarray(0, headerBytes - this.#headerFilled)
+    this.#header.set(part, this.#headerFilled)
+    this.#headerFilled += part.length
+    if (this.#headerFilled === headerBytes) {
+      this.#length = new DataView(this.#header.buffer).getUint32(0)
+    }
+    return part.length
+  }
+
+  /** Copies: the chunk's memory belongs to the socket, and a small view would pin a large slab. */
+  #takePayload(chunk: Uint8Array): number {
+    const part = chunk.subarray(0, this.#length - this.#filled)
+    const needed = this.#filled + part.length
+    if (needed > this.#payload.length) {
+      const doubled = Math.max(needed, this.#payload.length * 2, firstAllocationBytes)
+      const larger = new Uint8Array(Math.min(this.#length, doubled))
+      larger.set(this.#payload.subarray(0, this.#filled))
+      this.#payload = larger
+    }
+    this.#payload.set(part, this.#filled)
+    this.#filled = needed
+    return part.length
+  }
+
+  /** The whole payload, in memory of its own and of its length. */
+  #finish(): Uint8Array {
+    const payload = this.#payload
+    this.#payload = new Uint8Array(0)
+    this.#headerFilled = 0
+    this.#filled = 0
+    return payload
+  }
+
+  #refuse(): FrameRefused {
+    this.#refused = `a frame of ${this.#length} bytes is longer than the limit of ${this.#maxBytes}`
+    this.#headerFilled = 0
     return { refused: this.#refused }
-  }
-
-  #peekLength(): number {
-    let length = 0
-    let seen = 0
-    for (const chunk of this.#chunks) {
-      for (const byte of chunk.subarray(0, headerBytes - seen)) {
-        length = length * 256 + byte
-        seen++
-      }
-      if (seen === headerBytes) break
-    }
-    return length
-  }
-
-  /** Always a copy: the chunk's memory belongs to the socket, and a small view would pin a large slab. */
-  #take(bytes: number): Uint8Array {
-    const taken = new Uint8Array(bytes)
-    let filled = 0
-    let used = 0
-    for (const chunk of this.#chunks) {
-      const part = chunk.subarray(0, bytes - filled)
-      taken.set(part, filled)
-      filled += part.length
-      if (part.length < chunk.length) {
-        this.#chunks[used] = chunk.subarray(part.length)
-        break
-      }
-      used++
-      if (filled === bytes) break
-    }
-    this.#chunks.splice(0, used)
-    this.#heldBytes -= bytes
-    return taken
   }
 }
 

@@ -2,8 +2,10 @@ import * as z from 'zod'
 import { isId, nodeId, type NodeId } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 
-/** A frame of the join protocol, either way. */
-export const maxJoinFrameBytes = 64 * 1024
+/** From a stranger. */
+export const maxJoinRequestBytes = 64 * 1024
+/** From a server that has proved itself: it names every member. */
+export const maxJoinReplyBytes = 1024 * 1024
 const maxDescriptionBytes = 16 * 1024
 
 /**

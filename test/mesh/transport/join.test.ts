@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, test } from 'node:test'
 import { connect, createServer, type TLSSocket } from 'node:tls'
@@ -157,6 +158,22 @@ test('a machine with a token joins, and learns under which address it was seen',
   assert.equal(self?.controlAddress, '10.0.0.2:2377')
 })
 
+test('a cluster of many hundred members fits into the reply', async () => {
+  const cluster = new TestCluster()
+  const honest = admit(cluster)
+  const server = await listen(cluster, {
+    onJoin: async (request, from) => {
+      const reply = await honest(request, from)
+      if (reply.kind === 'refused') return reply
+      const [member] = reply.members
+      assert.ok(member !== undefined)
+      return { ...reply, members: Array.from({ length: 800 }, () => member) }
+    },
+  })
+  const { accepted } = await join(tokenOf(cluster), server)
+  assert.equal(accepted.members.length, 800)
+})
+
 test('a clock that differs by more than 5 s is reported, and does not hinder', async () => {
   const cluster = new TestCluster()
   const server = await listen(cluster, { onJoin: admit(cluster, () => Date.now() + 60_000) })
@@ -273,20 +290,23 @@ test('more than 64 machines at once are told to come back', async () => {
 test('a member may speak HTTP, and the listener says who it is', async () => {
   const cluster = new TestCluster()
   const peers: PeerIdentity[] = []
+  const api = createHttpServer((_, response) => response.end('hello'))
   const server = await listen(cluster, {
     onApiConnection: (socket, peer) => {
       peers.push(peer)
-      socket.end('hello')
+      api.emit('connection', socket)
     },
   })
   const member = await cluster.member({ role: 'worker' })
   const { host, port } = server
   const socket = connect({ ...clientTlsOptions(member, { alpn: ['http/1.1'] }), host, port })
-  const [data] = await once(socket, 'data')
-  assert.equal(String(data), 'hello')
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+  const chunks: Buffer[] = []
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
+  await once(socket, 'close')
+  assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 200 OK[^]*hello$/)
   assert.equal(peers[0]?.nodeId, member.nodeId)
   assert.equal(peers[0]?.role, 'worker')
-  socket.destroy()
 })
 
 test('strangers, impostors, removed members and unknown protocols get no HTTP', async () => {

@@ -35,6 +35,18 @@ test('a frame above the limit is refused by its header, and nothing is kept', ()
   assert.ok('refused' in splitter.push(Uint8Array.of(0, 0, 0, 1, 7)))
 })
 
+test('frames longer than one allocation arrive whole', () => {
+  const payload = Uint8Array.from({ length: 100_000 }, (_, at) => at % 251)
+  const stream = encodeFrame(payload)
+  const splitter = new FrameSplitter(100_000)
+  for (let at = 0; at < stream.length; at += 777) {
+    const payloads = splitter.push(stream.subarray(at, at + 777))
+    assert.ok(!('refused' in payloads))
+    if (payloads.length > 0) assert.deepEqual(payloads, [payload])
+  }
+  assert.equal(splitter.heldBytes, 0)
+})
+
 test('a payload does not share memory with the chunk it came in', () => {
   const chunk = encodeFrame(Uint8Array.of(1, 2, 3))
   const payloads = new FrameSplitter(10).push(chunk)
