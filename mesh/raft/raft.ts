@@ -196,6 +196,7 @@ export class Raft {
     this.pendingConfIndex = 0
     this.uncommittedBytes = 0
     this.reads = new ReadOnly()
+    this.earlyReads = []
   }
 
   /** False when the uncommitted tail has no room for them. */

@@ -79,3 +79,11 @@ test('a candidate needs a later last term, or as much of the same', () => {
   assert.ok(!log.isUpToDate({ term: 3, index: 4 }))
   assert.ok(!log.isUpToDate({ term: 2, index: 9 }))
 })
+
+test('what is counted commits only when it is of the term that counts', () => {
+  const log = someLog()
+  assert.equal(log.maybeCommit({ index: 4, term: 3 }), false)
+  assert.equal(log.maybeCommit({ index: 5, term: 3 }), true)
+  assert.equal(log.maybeCommit({ index: 5, term: 3 }), false)
+  assert.equal(log.committed, 5)
+})

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { noBytes } from '../../../mesh/raft/message.ts'
+import { encodeConfChange } from '../../../mesh/raft/conf-change.ts'
+import { makeMessage, noBytes } from '../../../mesh/raft/message.ts'
 import type { ConfChange, ConfChangeSingle } from '../../../mesh/raft/types.ts'
 import { RaftNetwork } from './raft-network.ts'
 
@@ -139,4 +140,15 @@ test('the membership outlives a restart, from the log and from a snapshot', () =
     assert.deepEqual(voters(network, 1), [1, 2])
     assert.deepEqual(voters(network, 2), [1, 2])
   }
+})
+
+test('nobody campaigns before it has applied the change of membership that it knows of', () => {
+  const network = new RaftNetwork({ voters: [1, 2, 3], raft: { isPreVoteOn: false } })
+  const { node } = network.at(1)
+  const data = encodeConfChange(change([{ kind: 'remove-node', node: 1 }]))
+  const entries = [{ term: 2, index: 2, kind: 'conf-change-v2', data }] as const
+  const append = { from: 2, term: 2, index: 1, logTerm: 1, entries, commit: 2 }
+  node.step(makeMessage('append', 1, append))
+  node.campaign()
+  assert.equal(node.status().role, 'follower')
 })
