@@ -1,5 +1,6 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { isId, nodeId } from '../base/ids.ts'
+import { keyDigest } from './key-digest.ts'
 import type { NodeRole, PeerIdentity } from './peer-identity.ts'
 
 /** Against what a peer's certificate is held. */
@@ -61,14 +62,13 @@ function readIdentity(certificate: X509Certificate, clusterId: string): PeerIden
   const names = readNames(certificate.subjectAltName ?? '')
   if (names === null) return { refused: 'the certificate does not name exactly one node' }
   if (names.cluster !== clusterId) return { refused: 'the certificate is of another cluster' }
-  const spki = certificate.publicKey.export({ type: 'spki', format: 'der' })
   return {
     nodeId: nodeId(names.node),
     clusterId,
     role: names.role,
     peerId: names.peer,
     serial: certificate.serialNumber.toLowerCase(),
-    keyDigest: createHash('sha256').update(spki).digest('hex'),
+    keyDigest: keyDigest(certificate.publicKey.export({ type: 'spki', format: 'der' })),
     notAfterMs: certificate.validToDate.getTime(),
   }
 }
