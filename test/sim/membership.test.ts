@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MembershipCluster } from './membership-cluster.ts'
+
+const minuteMs = 60_000
+
+function settled(given: ConstructorParameters<typeof MembershipCluster>[0]): MembershipCluster {
+  const cluster = new MembershipCluster(given)
+  cluster.clock.advance(4000 + given.seed * 37)
+  return cluster
+}
+
+function deaths(cluster: MembershipCluster): string[] {
+  return cluster.sightings
+    .filter(({ state }) => state === 'dead')
+    .map(({ by, of, atMs }) => `${by.slice(0, 6)} buried ${of.slice(0, 6)} at ${atMs} ms`)
+}
+
+for (const { nodes, seeds, minutes } of [
+  { nodes: 5, seeds: 2, minutes: 4 },
+  { nodes: 30, seeds: 1, minutes: 0.5 },
+]) {
+  test(`nobody of ${nodes} members is buried alive while a tenth of all packets is lost`, () => {
+    for (let seed = 1; seed <= seeds; seed++) {
+      const cluster = settled({ nodes, seed, lossPercent: 10 })
+      cluster.clock.advance(minutes * minuteMs)
+      assert.deepEqual(deaths(cluster), [], `seed ${seed}`)
+      const suspects = cluster.sightings.filter(({ state }) => state === 'suspect')
+      assert.ok(suspects.length > 0, 'the loss is such that somebody must have been suspected')
+    }
+  })
+}
+
+for (const { nodes, seeds } of [
+  { nodes: 2, seeds: 10 },
+  { nodes: 3, seeds: 10 },
+  { nodes: 5, seeds: 10 },
+  { nodes: 30, seeds: 2 },
+]) {
+  test(`a silent one of ${nodes} members is dead to all within 2.5 s, a refusing one within 1 s`, () => {
+    for (const [how, limitMs] of [
+      ['silent', 2500],
+      ['refused', 1000],
+    ] as const) {
+      for (let seed = 1; seed <= seeds; seed++) {
+        const cluster = settled({ nodes, seed })
+        const victim = cluster.id(seed % nodes)
+        cluster.crash(victim, how)
+        const ms = cluster.msUntil(victim, 'dead', 10_000)
+        assert.ok(ms !== null && ms <= limitMs, `${how}, seed ${seed}: ${ms} ms`)
+      }
+    }
+  })
+}
+
+test('two members that fall silent together are both dead within 2.5 s, also to a lone survivor', () => {
+  for (const nodes of [3, 5]) {
+    for (let seed = 1; seed <= 8; seed++) {
+      const cluster = settled({ nodes, seed })
+      const victims = [cluster.id(0), cluster.id(1)]
+      for (const victim of victims) cluster.crash(victim, 'silent')
+      cluster.clock.advance(2500)
+      const states = victims.map((victim) => cluster.statesOf(victim).join())
+      assert.deepEqual(states, ['dead', 'dead'], `${nodes} members, seed ${seed}`)
+    }
+  }
+})
+
+test('a member that restarts under its old id is alive to all soon', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const cluster = settled({ nodes: 5, seed })
+    const victim = cluster.id(seed % 5)
+    cluster.crash(victim, 'silent')
+    assert.notEqual(cluster.msUntil(victim, 'dead', 10_000), null)
+    cluster.start(victim)
+    const ms = cluster.msUntil(victim, 'alive', 10_000)
+    assert.ok(ms !== null && ms <= 2000, `seed ${seed}: ${ms} ms`)
+  }
+})
+
+test('both sides of a partition bury each other and find together again', () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const cluster = settled({ nodes: 6, seed, connections: seed % 2 === 0 })
+    const [one, two] = [cluster.ids.slice(0, 3), cluster.ids.slice(3)]
+    cluster.network.partition(one, two)
+    cluster.clock.advance(20_000)
+    for (const { id, driver } of cluster.running) {
+      const near = one.includes(id) ? one : two
+      for (const member of driver.members()) {
+        assert.equal(member.state, near.includes(member.id) ? 'alive' : 'dead', `seed ${seed}`)
+      }
+    }
+    cluster.network.heal()
+    cluster.clock.advance(10_000)
+    for (const id of cluster.ids) assert.deepEqual(cluster.statesOf(id), ['alive'], `seed ${seed}`)
+  }
+})
+
+test('a member that cannot receive is buried, and buries nobody for good', () => {
+  const cluster = settled({ nodes: 5, seed: 3, connections: false })
+  const deaf = cluster.id(2)
+  cluster.member(deaf).host.datagrams.onPacket(() => {})
+  cluster.clock.advance(20_000)
+  assert.deepEqual(cluster.statesOf(deaf), ['dead'])
+  for (const id of cluster.ids.filter((id) => id !== deaf)) {
+    const others = cluster.running.filter((member) => member.id !== id && member.id !== deaf)
+    for (const { driver } of others) {
+      assert.notEqual(driver.members().find((member) => member.id === id)?.state, 'dead')
+    }
+  }
+})
+
+test('a goodbye is heard by all at once, and nobody takes it for a death', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    const cluster = settled({ nodes: 10, seed, lossPercent: 5 })
+    const leaver = cluster.id(4)
+    const gone = cluster.member(leaver).driver.leave()
+    cluster.clock.advance(400)
+    await gone
+    assert.deepEqual(cluster.statesOf(leaver), ['left'], `seed ${seed}`)
+    cluster.crash(leaver, 'refused')
+    cluster.clock.advance(5000)
+    assert.deepEqual(deaths(cluster), [], `seed ${seed}`)
+  }
+})
