@@ -14,7 +14,6 @@ const text = z.string().max(maxTextLength)
 const count = z.int().nonnegative()
 const port = z.string().regex(/^[1-9]\d{0,4}$/)
 const hostPort = z.string().regex(/^(?:\[[0-9a-fA-F:.]{2,45}\]|[0-9A-Za-z.-]{1,253}):[1-9]\d{0,4}$/)
-const portConflict = z.string().regex(/^[1-9]\d{0,4}(?:\/(?:tcp|udp|sctp))?$/)
 
 const boundedRecord = <K extends z.ZodString, V extends z.ZodType>(
   key: K,
@@ -72,7 +71,7 @@ const nodeRecord: z.ZodType<NodeRecord> = z.object({
   engineReady: z.boolean(),
   message: text,
   ingressReady: z.boolean(),
-  portConflicts: boundedRecord(portConflict, text, maxPorts),
+  portConflicts: boundedRecord(text, text, maxPorts),
 })
 
 /** Null when it is none. */

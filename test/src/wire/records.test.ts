@@ -70,7 +70,7 @@ test('what is not a node record is none', () => {
     { engineReady: 1 },
     { description: null },
     { description: { ...node.description, Runtime: 'podman' } },
-    { portConflicts: { http: 'in use' } },
+    { portConflicts: { '80': 1 } },
   ]) {
     assert.equal(decodeNodeRecord(asJson({ ...node, ...fields })), null, JSON.stringify(fields))
   }

@@ -1,0 +1,52 @@
+import type { DesiredState, TaskRecord } from '../model/docker.ts'
+
+/** A task's container as its engine shows it. */
+export interface ContainerFacts {
+  readonly id: string
+  readonly running: boolean
+  readonly started: boolean
+  readonly pid: number
+  readonly exitCode: number | null
+  readonly isOutOfMemory: boolean
+  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
+  readonly targets: Readonly<Record<string, string>>
+  readonly lastLine?: string
+}
+
+export type TaskInput =
+  | { readonly kind: 'desired'; readonly desired: DesiredState }
+  /** The catalog no longer has it: nothing of it may stay. */
+  | { readonly kind: 'forgotten' }
+  /** The daemon stops, and its tasks with it. */
+  | { readonly kind: 'daemon-stops' }
+  /** The engine was read from the start: at ours, and at its return. Unfinished effects are lost. */
+  | { readonly kind: 'engine-read'; readonly container: ContainerFacts | null }
+  /** Something happened to the container; null when there is none. */
+  | { readonly kind: 'container-seen'; readonly container: ContainerFacts | null }
+  | { readonly kind: 'created'; readonly container: ContainerFacts | null }
+  | { readonly kind: 'create-failed'; readonly because: string }
+  | { readonly kind: 'started'; readonly container: ContainerFacts | null }
+  | { readonly kind: 'start-failed'; readonly because: string }
+  /** One of its target ports accepted a connection. */
+  | { readonly kind: 'port-accepted' }
+  /** Nobody sends it new connections, and the open ones are gone or were given up. */
+  | { readonly kind: 'drained' }
+  | { readonly kind: 'stopped'; readonly container: ContainerFacts | null }
+  | { readonly kind: 'removed' }
+  | { readonly kind: 'tick' }
+
+/** Performed in order. Of `create`, `start`, `drain`, `stop` and `remove` one at most is under way. */
+export type TaskEffect =
+  | { readonly kind: 'create' }
+  | { readonly kind: 'start'; readonly containerId: string }
+  /** Until one accepts, with a tick at every try; then `port-accepted`. */
+  | { readonly kind: 'probe-ports' }
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'stop'; readonly containerId: string }
+  | { readonly kind: 'remove'; readonly containerId: string }
+  | { readonly kind: 'report'; readonly report: TaskReport }
+  /** Nothing is left of it: no container, and no record should be. */
+  | { readonly kind: 'forget' }
+
+/** What the machine knows of a record; its driver adds whose it is and when it was. */
+export type TaskReport = Omit<TaskRecord, 'service' | 'generation' | 'at'>
