@@ -2,6 +2,7 @@ import { assert } from '../../mesh/base/assert.ts'
 import { type NodeId, nodeId } from '../../mesh/base/ids.ts'
 import type { CatalogReader, StoredObject } from '../../mesh/catalog/types.ts'
 import type { Node } from './docker.ts'
+import { remembered } from './remembered.ts'
 import type { Platform, Quantities } from './task-spec-view.ts'
 
 export interface NodeView {
@@ -31,7 +32,9 @@ export interface NodeView {
 }
 
 /** Also of a node that a projection reduced. */
-export function nodeView(object: StoredObject): NodeView {
+export const nodeView: (object: StoredObject) => NodeView = remembered(readNode)
+
+function readNode(object: StoredObject): NodeView {
   assert(object.kind === 'node', 'a node view needs a node')
   const body = object.body as unknown as Node
   const { Spec: spec, Description: description, Status: status } = body

@@ -3,6 +3,7 @@ import type { CatalogReader, StoredObject } from '../../mesh/catalog/types.ts'
 import { nameClaim } from './claims.ts'
 import type { PortConfig, Service, ServiceMode } from './docker.ts'
 import { type MeshLabels, parseMeshLabels } from './ingress-labels.ts'
+import { remembered } from './remembered.ts'
 import { type TaskSpecView, taskSpecView } from './task-spec-view.ts'
 
 export interface ServiceView {
@@ -34,7 +35,9 @@ export interface PortView {
   readonly publishMode: 'ingress' | 'host'
 }
 
-export function serviceView(object: StoredObject): ServiceView {
+export const serviceView: (object: StoredObject) => ServiceView = remembered(readService)
+
+function readService(object: StoredObject): ServiceView {
   assert(object.kind === 'service', 'a service view needs a service')
   const body = object.body as unknown as Service
   const labels = body.Spec.Labels ?? {}

@@ -3,6 +3,7 @@ import { type NodeId, nodeId } from '../../mesh/base/ids.ts'
 import type { CatalogReader, StoredObject } from '../../mesh/catalog/types.ts'
 import type { DesiredState, StopCause, Task, TaskState } from './docker.ts'
 import { parseMeshLabels } from './ingress-labels.ts'
+import { remembered } from './remembered.ts'
 import { type TaskSpecView, taskSpecView } from './task-spec-view.ts'
 import { hasEnded, isWanted } from './task-state.ts'
 
@@ -32,7 +33,9 @@ export interface TaskView {
 }
 
 /** Also of a task that a projection reduced to its placement: then without a spec. */
-export function taskView(object: StoredObject): TaskView {
+export const taskView: (object: StoredObject) => TaskView = remembered(readTask)
+
+function readTask(object: StoredObject): TaskView {
   assert(object.kind === 'task', 'a task view needs a task')
   const body = object.body as unknown as Task
   return {

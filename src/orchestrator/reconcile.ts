@@ -8,7 +8,6 @@ import { type ServiceView, servicesOf } from '../model/service-view.ts'
 import { findDraining } from './draining.ts'
 import type { Explanation } from './explain.ts'
 import { reconcileGlobal } from './global.ts'
-import { changesPerPass } from './limits.ts'
 import { findLostNodes } from './lost-nodes.ts'
 import type { OrchestratorMemory } from './memory.ts'
 import { updateNodes } from './node-status.ts'
@@ -59,7 +58,7 @@ export function reconcile({ view, nowMs, random, memory }: ReconcileInput): Reco
   promoteDelayed(sheet, services, wake)
   const historyLimit = clusterOf(view.catalog)?.taskHistoryLimit ?? defaultHistoryLimit
   reapTasks(sheet, { services, lost: found.lost, historyLimit })
-  const changes = sheet.changes(changesPerPass)
+  const changes = sheet.changes()
   return { changes, wakeAtMs: wake.atMs, memory: drained.memory, explanations }
 }
 

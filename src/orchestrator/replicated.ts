@@ -28,6 +28,7 @@ export function reconcileReplicated(
   }
   for (const [slot, tasks] of held) reconcileSlot(sheet, service, { slot, tasks, draining })
   for (const slot of lowestFree(held, replicas - held.size)) {
+    if (sheet.isFull) break
     createTask(sheet, service, { slot, start: { kind: 'now' } })
   }
 }

@@ -7,6 +7,7 @@ import type { Node, Task } from '../model/docker.ts'
 import { type NodeView, nodeView } from '../model/node-view.ts'
 import { sameJson } from '../model/same-json.ts'
 import { type TaskView, taskView } from '../model/task-view.ts'
+import { changesPerPass } from './limits.ts'
 
 export interface WorksheetOptions {
   readonly nowMs: number
@@ -61,6 +62,11 @@ export class Worksheet {
     return [...this.#byService.keys()]
   }
 
+  /** More would not be written in this pass; what is made beyond it is made in vain. */
+  get isFull(): boolean {
+    return this.#touched.size >= changesPerPass
+  }
+
   createTask(body: Task): TaskView {
     const id = drawId(this.random)
     const made = taskView(this.#newObject('task', id, body))
@@ -92,11 +98,11 @@ export class Worksheet {
     this.#touched.set(node.id, 'node')
   }
 
-  /** At most `limit`, earliest first; the next pass finds the rest again. */
-  changes(limit: number): Change[] {
+  /** At most `changesPerPass`, earliest first; the next pass finds the rest again. */
+  changes(): Change[] {
     const changes: Change[] = []
     for (const [id, kind] of this.#touched) {
-      if (changes.length === limit) break
+      if (changes.length === changesPerPass) break
       const after = kind === 'node' ? this.#nodes.get(id)?.body : this.#tasks.get(id)?.body
       const change = changeBetween(this.catalog.get(kind, id), { kind, id, after })
       if (change !== null) changes.push(change)

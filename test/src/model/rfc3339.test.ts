@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { parseRfc3339, rfc3339 } from '../../../src/model/rfc3339.ts'
 
 const dates = fc.date({

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { sameJson } from '../../../src/model/same-json.ts'
 
 test('a value is the same as what JSON makes of it', () => {

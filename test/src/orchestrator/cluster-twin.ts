@@ -14,6 +14,7 @@ import type {
   TaskRecord,
   TaskState,
 } from '../../../src/model/docker.ts'
+import { nodeById } from '../../../src/model/node-view.ts'
 import type { ClusterView } from '../../../src/model/observed.ts'
 import { rfc3339 } from '../../../src/model/rfc3339.ts'
 import { type ServiceView, serviceByName } from '../../../src/model/service-view.ts'
@@ -91,19 +92,16 @@ export class ClusterTwin {
 
   setMember(name: string, state: MemberState): void {
     const id = idOf(name)
-    const { Mesh } = this.catalog.get('node', id)?.body as unknown as Node
-    this.members.set(id, {
-      id,
-      state,
-      incarnation: 1,
-      sinceMs: 0,
-      meta: {
-        name,
-        gossipAddress: Mesh.GossipAddress,
-        controlAddress: Mesh.ControlAddress,
-        dataPathAddress: Mesh.DataPathAddress,
-      },
-    })
+    const node = nodeById(this.catalog, id)
+    if (node === undefined) throw new Error(`no node ${name}`)
+    const { GossipAddress, ControlAddress, DataPathAddress } = node.mesh
+    const meta = {
+      name,
+      gossipAddress: GossipAddress,
+      controlAddress: ControlAddress,
+      dataPathAddress: DataPathAddress,
+    }
+    this.members.set(id, { id, state, incarnation: 1, sinceMs: 0, meta })
   }
 
   patchNode(name: string, patch: (node: Node) => Node): void {

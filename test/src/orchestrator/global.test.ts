@@ -18,8 +18,8 @@ function cluster(): ClusterTwin {
   return twin
 }
 
-const nodesOf = (twin: ClusterTwin): (string | null)[] =>
-  twin.running.map((task) => task.node).sort()
+const nodesOf = (twin: ClusterTwin): string[] =>
+  twin.running.map((task) => String(task.node)).sort()
 
 test('every node that fits has one task, a new node too', () => {
   const twin = cluster()

@@ -92,11 +92,12 @@ test('a runtime without images takes commands and the built-in image only', () =
   )
 })
 
+const on = (Architecture: string): Partial<ServiceSpec> =>
+  spec({ Placement: { Platforms: [{ Architecture, OS: 'linux' }] } })
+
 test('an image goes to nodes of its platform', () => {
   const twin = new ClusterTwin()
   twin.addNode('n1')
-  const on = (Architecture: string): Partial<ServiceSpec> =>
-    spec({ Placement: { Platforms: [{ Architecture, OS: 'linux' }] } })
   twin.addService('arm', on('arm64'))
   twin.addService('intel', on('amd64'))
   assert.equal(pendingErr(twin), 'no suitable node (image is for linux/arm64 on 1 node)')

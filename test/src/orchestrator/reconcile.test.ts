@@ -82,7 +82,7 @@ function assertAtRest(twin: ClusterTwin, seed: number): void {
     (name) => twin.members.get(idOf(name))?.state === 'alive' && !isDrained(twin, name),
   )
   assert.deepEqual(
-    agents.map((task) => task.node).sort(),
+    agents.map((task) => String(task.node)).sort(),
     fit.map(idOf).sort(),
     `global, seed ${seed}`,
   )
