@@ -42,6 +42,7 @@ export class Plane implements Dialer {
   readonly #pool: TunnelPool
   readonly #drains: DrainWatch
   readonly #reminder: Reminder
+  readonly #endCounters: () => void
   #identity: TunnelIdentity | null = null
   #hasDataPath = false
   #isListeningForPeers = false
@@ -86,7 +87,7 @@ export class Plane implements Dialer {
       (task) => this.#tasks.openOf(task),
       (task, open) => tell({ kind: 'open-connections', task, open }),
     )
-    clock.every(countersPeriodMs, () => this.#tellCounters())
+    this.#endCounters = clock.every(countersPeriodMs, () => this.#tellCounters())
   }
 
   receive(message: ToWorker): void {
@@ -121,6 +122,7 @@ export class Plane implements Dialer {
 
   /** Resets everything that is open. */
   stop(): void {
+    this.#endCounters()
     this.#drains.stop()
     this.#entrances.resetAll()
     this.#pool.stop()

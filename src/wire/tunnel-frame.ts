@@ -42,7 +42,7 @@ export interface OpenPayload {
 
 /** Payload length by type: [least, most]. */
 const payloadLengths: Readonly<Record<FrameType, readonly [number, number]>> = {
-  [frameType.open]: [27, 256],
+  [frameType.open]: [25, 256],
   [frameType.data]: [1, framePayloadLimit],
   [frameType.fin]: [0, 0],
   [frameType.reset]: [0, 0],

@@ -1,0 +1,434 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, test } from 'node:test'
+import type { DialRequest } from '../../../src/ingress/dial-task.ts'
+import type { DialFailure, DialHandler, End, EndHandler } from '../../../src/ingress/end.ts'
+import type { CloseCause, Slab } from '../../../src/ingress/loop.ts'
+import { NetLoop } from '../../../src/ingress/net-loop.ts'
+import type { SecureChannel } from '../../../src/ingress/secure-channel.ts'
+import { Tunnel, tunnelLimits, type TunnelLimits } from '../../../src/ingress/tunnel.ts'
+import { streamWindowBytes, type TunnelStream } from '../../../src/ingress/tunnel-stream.ts'
+import { systemClock } from '../../../src/runtime/system-clock.ts'
+import {
+  encodeCount,
+  encodeOpen,
+  encodeTunnelFrame,
+  FrameDecoder,
+  frameType,
+  type Frame,
+} from '../../../src/wire/tunnel-frame.ts'
+
+const request: DialRequest = {
+  task: 'task-a',
+  generation: 3,
+  targetPort: 80,
+  proxyProtocol: 'none',
+  client: { host: '192.0.2.7', port: 5000 },
+  destination: { host: '192.0.2.1', port: 80 },
+}
+
+let loop: NetLoop
+
+beforeEach(() => {
+  loop = new NetLoop(systemClock)
+})
+
+afterEach(() => loop.stop())
+
+test('what is dialled is offered, accepted, and carries bytes both ways to both ends', async () => {
+  const { dialler, offers } = pair()
+  const dialled = new Recorder()
+  dialler.tunnel.dial(request, dialled)
+  await turns()
+  const [offer] = offers
+  assert.ok(offer !== undefined)
+  assert.deepEqual(offer.request, request)
+  const served = new Recorder(offer.stream)
+  offer.stream.accept()
+  await turns()
+  assert.equal(dialled.hasOpened, true)
+  sendText(dialled.end, 'question')
+  dialled.end.shutdown()
+  await turns()
+  assert.equal(served.text, 'question')
+  assert.equal(served.hasEnded, true)
+  sendText(offer.stream, 'answer')
+  offer.stream.shutdown()
+  await turns()
+  assert.equal(dialled.text, 'answer')
+  assert.deepEqual([dialled.cause, served.cause], ['ended', 'ended'])
+  assert.deepEqual([dialler.tunnel.openStreams, offers.length], [0, 1])
+})
+
+test('GONE and RESET before READY are told apart', async () => {
+  const { dialler, offers } = pair()
+  const first = new Recorder()
+  const second = new Recorder()
+  dialler.tunnel.dial(request, first)
+  dialler.tunnel.dial(request, second)
+  await turns()
+  offers[0]?.stream.refuse()
+  offers[1]?.stream.reset()
+  await turns()
+  assert.equal(first.failure?.kind, 'gone')
+  assert.equal(second.failure?.kind, 'failed')
+  assert.equal(dialler.tunnel.openStreams, 0)
+})
+
+test('a reader that stops holds up its own stream only, within its credit', async () => {
+  const { dialler, offers } = pair()
+  const [slow, quick] = await openTwo(dialler.tunnel, offers)
+  slow.server.pause()
+  const piece = new Uint8Array(64 * 1024)
+  let hasRoom = true
+  for (let at = 0; at < 12 && hasRoom; at++) {
+    hasRoom = slow.client.send(loop.slabOf(piece), 0, piece.length)
+    await turns(1)
+  }
+  assert.equal(hasRoom, false)
+  await turns()
+  const before = slow.received.bytes
+  assert.equal(before, 0)
+  sendText(quick.client, 'still here')
+  await turns()
+  assert.equal(quick.received.text, 'still here')
+  slow.server.resume()
+  await turns()
+  assert.equal(slow.sent.hasDrained, true)
+  assert.ok(slow.received.bytes > streamWindowBytes)
+})
+
+test('all frames of a turn leave in one write, and none while a write is on its way', async () => {
+  const wire = new HeldChannel()
+  const tunnel = new Tunnel({ loop, channel: wire, isDialler: true }, silent)
+  for (let at = 0; at < 5; at++) tunnel.dial(request, new Recorder())
+  await turns()
+  assert.equal(wire.writes.length, 1)
+  tunnel.dial(request, new Recorder())
+  tunnel.dial(request, new Recorder())
+  await turns()
+  assert.equal(wire.writes.length, 1)
+  tunnel.written()
+  assert.equal(wire.writes.length, 2)
+  assert.deepEqual(
+    wire.frames().map((frame) => frame.stream),
+    [1, 2, 3, 4, 5, 6, 7],
+  )
+})
+
+test('no stream takes more than its share of a write', async () => {
+  const wire = new HeldChannel()
+  const { tunnel, streams } = offered(wire, 2)
+  for (const stream of streams) stream.accept()
+  const [greedy, modest] = streams
+  assert.ok(greedy !== undefined && modest !== undefined)
+  const piece = new Uint8Array(200 * 1024)
+  greedy.send(loop.slabOf(piece), 0, piece.length)
+  sendText(modest, 'mine')
+  await turns()
+  const data = wire.frames().filter((frame) => frame.type === frameType.data)
+  assert.deepEqual(
+    data.map((frame) => [frame.stream, frame.payload.length]),
+    [
+      [1, 64 * 1024],
+      [2, 4],
+    ],
+  )
+  tunnel.written()
+  assert.equal(wire.writes.length, 2)
+})
+
+const violations: Readonly<Record<string, readonly Uint8Array[]>> = {
+  noise: [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+  'an OPEN of a number used before': [openFrame(2), openFrame(2)],
+  'an OPEN that goes back': [openFrame(2), openFrame(1)],
+  'an OPEN that cannot be read': [encodeTunnelFrame(1, frameType.open, new Uint8Array(40))],
+  'DATA for a stream never opened': [data(9, 1)],
+  'DATA before the task has accepted': [openFrame(1), data(1, 1)],
+  'READY from the side that asked': [openFrame(1), encodeTunnelFrame(1, frameType.ready)],
+  'GONE from the side that asked': [openFrame(1), encodeTunnelFrame(1, frameType.gone)],
+  'credit beyond the window': [
+    openFrame(1),
+    encodeTunnelFrame(1, frameType.credit, encodeCount(0xffffffff)),
+  ],
+}
+
+for (const [name, frames] of Object.entries(violations)) {
+  test(`${name} ends the tunnel`, () => {
+    const wire = new HeldChannel()
+    const { tunnel, gone } = offered(wire, 0)
+    for (const frame of frames) tunnel.receive(frame)
+    assert.equal(gone.length, 1)
+    assert.equal(wire.isDestroyed, true)
+    assert.equal(tunnel.openStreams, 0)
+  })
+}
+
+test('more DATA than there was credit for ends the tunnel', () => {
+  const wire = new HeldChannel()
+  const { tunnel, streams, gone } = offered(wire, 1)
+  streams[0]?.accept()
+  for (let at = 0; at < 4; at++) tunnel.receive(data(1, 64 * 1024))
+  assert.deepEqual(gone, [])
+  tunnel.receive(data(1, 1))
+  assert.deepEqual(gone, ['more DATA than there was credit for'])
+})
+
+test('DATA after FIN, and FIN twice, end the tunnel', () => {
+  for (const last of [data(1, 1), encodeTunnelFrame(1, frameType.fin)]) {
+    const { tunnel, streams, gone } = offered(new HeldChannel(), 1)
+    streams[0]?.accept()
+    tunnel.receive(encodeTunnelFrame(1, frameType.fin))
+    tunnel.receive(last)
+    assert.equal(gone.length, 1)
+  }
+})
+
+test('a flood of OPEN is refused beyond the limit, and given up when nobody reads', async () => {
+  const wire = new HeldChannel()
+  const limits = { ...tunnelLimits, streams: 10, controlBytes: 400, controlBytesLimit: 4000 }
+  const { tunnel, streams, gone } = offered(wire, 0, limits)
+  for (let id = 1; id <= 30; id++) tunnel.receive(openFrame(id))
+  assert.equal(streams.length, 10)
+  await turns()
+  const resets = wire.frames().filter((frame) => frame.type === frameType.reset)
+  assert.equal(resets.length, 20)
+  // The write stays on its way: what is answered from here on waits in memory.
+  for (let id = 31; id <= 130; id++) tunnel.receive(openFrame(id))
+  assert.equal(wire.isPaused, true)
+  assert.deepEqual(gone, [])
+  for (let id = 131; id <= 1000 && gone.length === 0; id++) tunnel.receive(openFrame(id))
+  assert.deepEqual(gone, ['the peer sends, but does not read'])
+})
+
+test('frames for a stream that was reset here are ignored', () => {
+  const { tunnel, streams, gone } = offered(new HeldChannel(), 1)
+  streams[0]?.accept()
+  streams[0]?.reset()
+  tunnel.receive(data(1, 100))
+  tunnel.receive(encodeTunnelFrame(1, frameType.fin))
+  assert.deepEqual(gone, [])
+})
+
+test('a lost channel resets every stream, once', async () => {
+  const { dialler, offers } = pair()
+  const [first, second] = await openTwo(dialler.tunnel, offers)
+  dialler.tunnel.lost('cable')
+  dialler.tunnel.lost('cable')
+  assert.deepEqual([first.sent.cause, second.sent.cause], ['reset', 'reset'])
+  assert.deepEqual(dialler.gone, ['cable'])
+})
+
+test('PING is answered with PONG', async () => {
+  const { dialler } = pair()
+  dialler.tunnel.ping(42)
+  await turns()
+  assert.deepEqual(dialler.pongs, [42])
+})
+
+interface Side {
+  readonly tunnel: Tunnel
+  readonly gone: string[]
+  readonly pongs: number[]
+}
+
+interface Offer {
+  readonly request: DialRequest
+  readonly stream: TunnelStream
+}
+
+/** Two tunnels whose channels are each other. */
+function pair(): { dialler: Side; offers: Offer[] } {
+  const offers: Offer[] = []
+  const side = (isDialler: boolean, other: () => Side): Side => {
+    const made: Side = {
+      gone: [],
+      pongs: [],
+      tunnel: new Tunnel(
+        {
+          loop,
+          isDialler,
+          channel: new PairedChannel(
+            () => made.tunnel,
+            () => other().tunnel,
+          ),
+        },
+        {
+          onOffer: (request, stream) => offers.push({ request, stream }),
+          onPing: () => {},
+          onPong: (count) => made.pongs.push(count),
+          onGone: (because) => made.gone.push(because),
+        },
+      ),
+    }
+    return made
+  }
+  const dialler: Side = side(true, () => acceptor)
+  const acceptor: Side = side(false, () => dialler)
+  return { dialler, offers }
+}
+
+/** The accepting side of a tunnel to which `count` streams were opened by hand. */
+function offered(wire: HeldChannel, count: number, limits: TunnelLimits = tunnelLimits) {
+  const streams: TunnelStream[] = []
+  const gone: string[] = []
+  const tunnel = new Tunnel(
+    { loop, channel: wire, isDialler: false, limits },
+    {
+      ...silent,
+      onOffer: (_, stream) => streams.push(stream),
+      onGone: (because) => gone.push(because),
+    },
+  )
+  for (let id = 1; id <= count; id++) tunnel.receive(openFrame(id))
+  return { tunnel, streams, gone }
+}
+
+interface OpenPair {
+  readonly client: End
+  readonly server: End
+  readonly sent: Recorder
+  readonly received: Recorder
+}
+
+async function openTwo(tunnel: Tunnel, offers: Offer[]): Promise<[OpenPair, OpenPair]> {
+  const pairs: OpenPair[] = []
+  for (let at = 0; at < 2; at++) {
+    const sent = new Recorder()
+    tunnel.dial(request, sent)
+    await turns()
+    const server = offers[at]?.stream
+    assert.ok(server !== undefined)
+    const received = new Recorder(server)
+    server.accept()
+    await turns()
+    pairs.push({ client: sent.end, server, sent, received })
+  }
+  return pairs as [OpenPair, OpenPair]
+}
+
+function openFrame(id: number): Uint8Array {
+  return encodeTunnelFrame(id, frameType.open, encodeOpen(request))
+}
+
+function data(id: number, bytes: number): Uint8Array {
+  return encodeTunnelFrame(id, frameType.data, new Uint8Array(bytes))
+}
+
+function sendText(end: End, text: string): void {
+  const bytes = Buffer.from(text)
+  end.send(loop.slabOf(bytes), 0, bytes.length)
+}
+
+async function turns(count = 12): Promise<void> {
+  for (let at = 0; at < count; at++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+const silent = { onOffer: () => {}, onPing: () => {}, onPong: () => {}, onGone: () => {} }
+
+class PairedChannel implements SecureChannel {
+  readonly #own: () => Tunnel
+  readonly #other: () => Tunnel
+
+  constructor(own: () => Tunnel, other: () => Tunnel) {
+    this.#own = own
+    this.#other = other
+  }
+
+  write(bytes: Uint8Array): void {
+    setImmediate(() => {
+      this.#other().receive(bytes)
+      this.#own().written()
+    })
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  destroy(): void {}
+}
+
+/** Keeps what is written, and never finishes a write by itself. */
+class HeldChannel implements SecureChannel {
+  readonly writes: Uint8Array[] = []
+  isDestroyed = false
+  isPaused = false
+
+  frames(): Frame[] {
+    const decoder = new FrameDecoder()
+    const frames: Frame[] = []
+    for (const bytes of this.writes) decoder.push(bytes, (frame) => frames.push(frame))
+    return frames
+  }
+
+  write(bytes: Uint8Array): void {
+    this.writes.push(bytes)
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+  }
+
+  destroy(): void {
+    this.isDestroyed = true
+  }
+}
+
+/** One end's events; reads from the start. */
+class Recorder implements EndHandler, DialHandler {
+  #end: End | null = null
+  hasOpened = false
+  hasEnded = false
+  hasDrained = false
+  failure: DialFailure | null = null
+  cause: CloseCause | null = null
+  text = ''
+  bytes = 0
+
+  constructor(end: End | null = null) {
+    if (end !== null) this.#hear(end)
+  }
+
+  get end(): End {
+    assert.ok(this.#end !== null)
+    return this.#end
+  }
+
+  onOpen(end: End): void {
+    this.hasOpened = true
+    this.#hear(end)
+  }
+
+  onFailed(failure: DialFailure): void {
+    this.failure = failure
+  }
+
+  onReceive(_end: End, slab: Slab, offset: number, length: number): void {
+    const bytes = loop.memory(slab).subarray(offset, offset + length)
+    if (length < 1000) this.text += Buffer.from(bytes).toString()
+    this.bytes += length
+    loop.release(slab)
+  }
+
+  onEnd(): void {
+    this.hasEnded = true
+  }
+
+  onDrained(): void {
+    this.hasDrained = true
+  }
+
+  onClosed(_end: End, cause: CloseCause): void {
+    this.cause = cause
+  }
+
+  #hear(end: End): void {
+    this.#end = end
+    end.setHandler(this)
+    end.resume()
+  }
+}
