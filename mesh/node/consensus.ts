@@ -1,8 +1,4 @@
-import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
-import type { Log } from '../base/log.ts'
-import type { Random } from '../base/random.ts'
-import type { MeshPolicy } from '../catalog/policy.ts'
 import type { ApplyResult, CatalogDelta, CatalogReader, Transaction } from '../catalog/types.ts'
 import { decodeConfChange } from '../raft/conf-change.ts'
 import { isPromise } from '../raft/message.ts'
@@ -17,8 +13,7 @@ import type {
   Snapshot,
   SoftState,
 } from '../raft/types.ts'
-import type { RaftStorage } from '../storage/raft-storage.ts'
-import type { Transport } from '../transport/transport.ts'
+import type { ConsensusOptions } from './consensus-options.ts'
 import { LeaderWatch } from './leader-watch.ts'
 import { MembershipSteering } from './membership-steering.ts'
 import type { LeaderView } from './mesh-node.ts'
@@ -29,25 +24,11 @@ import { RaftPeers } from './raft-peers.ts'
 import { Reads } from './reads.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { StateMachine } from './state-machine.ts'
+import { unreachableManagers } from './unreachable-managers.ts'
 import { Watchers } from './watchers.ts'
 
 const tickMs = 100
 const handOverMs = 2000
-
-export interface ConsensusOptions {
-  readonly self: NodeId
-  readonly policy: MeshPolicy
-  /** Opened; closed by `stop`. */
-  readonly storage: RaftStorage
-  readonly transport: Transport
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Log
-  /** Disk or state can be trusted no more: the process must end. Called once. */
-  readonly fatal: (error: Error) => void
-  /** 10,000 when absent. */
-  readonly snapshotEveryEntries?: number
-}
 
 /**
  * A manager's part in the agreement: drives the pure core of Raft over disk and network and applies
@@ -72,25 +53,19 @@ export class Consensus {
   #soft: SoftState = { lead: 0, role: 'follower' }
   #applied = { index: 0, term: 0 }
   #isRunning = false
+  /** Something came in since the loop last looked. */
+  #isWanted = false
   #isStopped = false
   #loop: Promise<void> = Promise.resolve()
 
   constructor(options: ConsensusOptions) {
-    const { self, storage, transport, clock, random } = options
+    const { self, storage, transport, clock } = options
     this.#options = options
     this.#raftId = raftIdOf(self)
     this.#peers.learn(self)
     this.#confState = storage.initialState().confState
     this.#restore(storage.snapshot())
-    this.#raft = new RaftNode(
-      {
-        ...lanRaftOptions,
-        id: this.#raftId,
-        disableProposalForwarding: true,
-        applied: this.#applied.index,
-      },
-      { storage, random, log: (level, text) => options.log[level]({}, text) },
-    )
+    this.#raft = openRaft(options, this.#applied.index)
     this.#link = new RaftLink({
       ...options,
       isAdmitted: (node) => this.#isAdmitted(node),
@@ -109,29 +84,36 @@ export class Consensus {
       onWritten: () => this.#kick(),
       onFailed: (error) => this.#fail(error),
     })
-    const appliedIndex = (): number => this.#applied.index
-    const unreachable = (): readonly string[] => this.#unreachable()
-    this.#proposals = new Proposals({
-      transport,
-      clock,
+    this.#proposals = this.#openProposals()
+    this.#reads = this.#openReads()
+    transport.onConnection((node, event) => this.#connectionChanged(node, event))
+    this.#stopTicks = clock.every(tickMs, () => this.#tick())
+    this.#kick()
+  }
+
+  #openProposals(): Proposals {
+    const { policy } = this.#options
+    return new Proposals({
+      ...this.#options,
       leader: () => this.#sight(),
       append: (data) => this.#append(data),
-      appliedIndex,
+      appliedIndex: () => this.#applied.index,
       resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
-      isManager: (node) => options.policy.roleOf(this.#state.catalog, node) === 'manager',
-      unreachable,
+      isManager: (node) => policy.roleOf(this.#state.catalog, node) === 'manager',
+      unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
-    this.#reads = new Reads({
+  }
+
+  #openReads(): Reads {
+    const { clock, random } = this.#options
+    return new Reads({
       clock,
       raftId: this.#raftId,
       boot: random.below(2 ** 32),
       ask: (context) => this.#raft.readIndex(context),
-      appliedIndex,
-      unreachable,
+      appliedIndex: () => this.#applied.index,
+      unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
-    transport.onConnection((node, event) => this.#connectionChanged(node, event))
-    this.#stopTicks = clock.every(tickMs, () => this.#tick())
-    this.#kick()
   }
 
   /** Applied here when it resolves; see `ConsensusFault` for how it rejects. */
@@ -254,6 +236,7 @@ export class Consensus {
   }
 
   #kick(): void {
+    this.#isWanted = true
     if (this.#isRunning || this.#isStopped) return
     this.#isRunning = true
     this.#loop = this.#run()
@@ -263,8 +246,9 @@ export class Consensus {
     // What else this turn of the event loop brings is part of the same batch.
     await Promise.resolve()
     try {
-      while (!this.#isStopped && (await this.#turn())) {
-        // Until there is nothing left to do.
+      while (this.#isWanted && !this.#isStopped) {
+        this.#isWanted = false
+        if (await this.#turn()) this.#isWanted = true
       }
     } catch (error) {
       this.#fail(error)
@@ -386,17 +370,19 @@ export class Consensus {
     return node === null ? { kind: 'none' } : { kind: 'other', node }
   }
 
-  #unreachable(): readonly string[] {
-    const connected = this.#options.transport.connected()
-    return this.#options.policy
-      .members(this.#state.catalog)
-      .filter(({ role, node }) => role === 'manager' && node !== this.#options.self)
-      .filter(({ node }) => !connected.includes(node))
-      .map(({ name }) => name)
-  }
-
   async #adoptSnapshot(): Promise<void> {
     const adopted = await this.#snapshots.adopt()
     if (adopted !== null) this.#options.log.info({ index: adopted.index }, 'snapshot taken')
   }
+}
+
+/** Proposals go to the leader by a protocol of ours, which answers; Raft's own forwarding does not. */
+function openRaft({ self, storage, random, log }: ConsensusOptions, applied: number): RaftNode {
+  const options = {
+    ...lanRaftOptions,
+    id: raftIdOf(self),
+    disableProposalForwarding: true,
+    applied,
+  }
+  return new RaftNode(options, { storage, random, log: (level, text) => log[level]({}, text) })
 }

@@ -274,6 +274,26 @@ test('a barrier waits until what was acknowledged is applied here', async () => 
   await cluster.stop()
 })
 
+test('writes in a row wait for the network, never for a tick', async () => {
+  const cluster = await ConsensusCluster.founded(three)
+  const leader = await cluster.agreedLeader()
+  for (const through of three) {
+    const { consensus } = cluster.manager(through)
+    const inARow = async (): Promise<void> => {
+      for (let at = 0; at < 10; at++) {
+        const changes = [createService(`${through}${at}`)]
+        await consensus.propose({ request: `${through}${at}`, atMs: 1, changes })
+        await consensus.barrier()
+      }
+    }
+    const startedMs = cluster.clock.monotonicMs()
+    await cluster.settled(inARow())
+    const passedMs = cluster.clock.monotonicMs() - startedMs
+    assert.ok(passedMs < 200, `${passedMs} ms for ten through ${through}, ${leader} leads`)
+  }
+  await cluster.stop()
+})
+
 test('many proposals of one moment share their syncs', async () => {
   const cluster = await ConsensusCluster.founded(['ann'])
   const before = cluster.disks.get('ann')?.syncs ?? 0
