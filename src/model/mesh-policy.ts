@@ -82,8 +82,6 @@ function admit(newcomer: Newcomer): Change[] {
 function newNode(newcomer: Newcomer): Node {
   const description = newcomer.description as unknown as NodeDescription
   const hasOwnName = newcomer.name !== '' && newcomer.name !== description.Hostname
-  const host = hostOf(newcomer.controlAddress)
-  const api = description.ApiAddress
   return {
     Spec: {
       ...(hasOwnName && { Name: newcomer.name }),
@@ -92,8 +90,8 @@ function newNode(newcomer: Newcomer): Node {
       Availability: newcomer.availability,
     },
     Description: description,
-    Status: { State: 'unknown', Addr: host },
-    ...(newcomer.role === 'manager' && api !== undefined && { ManagerStatus: { Addr: api } }),
+    Status: { State: 'unknown', Addr: hostOf(newcomer.controlAddress) },
+    ...(newcomer.role === 'manager' && { ManagerStatus: { Addr: newcomer.controlAddress } }),
     Mesh: {
       PeerId: newcomer.peerId,
       RaftId: newcomer.raftId,

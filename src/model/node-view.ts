@@ -25,7 +25,7 @@ export interface NodeView {
   readonly message: string
   /** The address of the host, without a port. */
   readonly address: string
-  /** `host:port` where it answers the API; empty when it did not say. */
+  /** `host:port` where it answers joins and the API. */
   readonly apiAddress: string
   readonly mesh: Node['Mesh']
   readonly body: Node
@@ -59,7 +59,7 @@ function readNode(object: StoredObject): NodeView {
     state: status.State,
     message: status.Message ?? '',
     address: status.Addr,
-    apiAddress: body.ManagerStatus?.Addr ?? description.ApiAddress ?? '',
+    apiAddress: body.Mesh.ControlAddress,
     mesh: body.Mesh,
     body,
   }

@@ -25,10 +25,10 @@ function reduceCluster(object: StoredObject): StoredObject {
 function reduceNode(object: StoredObject, worker: NodeId): StoredObject {
   if (object.id === worker) return object
   const { Spec, Description, Status, ManagerStatus, Mesh } = object.body as unknown as Node
-  const { Hostname, Platform, Runtime, ApiAddress } = Description
+  const { Hostname, Platform, Runtime } = Description
   return withBody(object, {
     Spec: { Name: Spec.Name, Role: Spec.Role, Availability: Spec.Availability },
-    Description: { Hostname, Platform, Runtime, ApiAddress },
+    Description: { Hostname, Platform, Runtime },
     Status: { State: Status.State, Addr: Status.Addr },
     ManagerStatus,
     Mesh,

@@ -60,7 +60,6 @@ export function portProblem(catalog: CatalogReader, port: number): string | null
 
 function ownUse(node: NodeView, port: number): string | null {
   if (portOf(node.apiAddress) === port) return 'API and join port'
-  if (portOf(node.mesh.ControlAddress) === port) return 'gossip port'
   if (portOf(node.mesh.GossipAddress) === port) return 'gossip port'
   if (portOf(node.mesh.DataPathAddress) === port) return 'data path port'
   return null

@@ -1,5 +1,6 @@
 import type { Member } from '../../mesh/membership/types.ts'
 import type { Node, NodeRecord } from '../model/docker.ts'
+import { hostOf } from '../model/host-port.ts'
 import type { NodeView } from '../model/node-view.ts'
 import type { Observed } from '../model/observed.ts'
 import { sameJson } from '../model/same-json.ts'
@@ -17,13 +18,16 @@ export function updateNodes(
     const presence = presenceOf(observed, node.id)
     const unseenMs = sheet.nowMs - (memory.absentSinceMs.get(node.id) ?? sheet.nowMs)
     const record = observed.nodes.get(node.id)
+    const mesh = addressesOf(node, observed.members.get(node.id))
+    const { ManagerStatus: _former, ...rest } = node.body
     const body: Node = {
-      ...node.body,
-      ...descriptionOf(node, isPresent(presence) ? record : undefined),
-      Status: statusOf(node, { presence, unseenMs, record }),
-      Mesh: addressesOf(node, observed.members.get(node.id)),
+      ...rest,
+      ...(record !== undefined && isPresent(presence) && { Description: record.description }),
+      Status: statusOf(node, { presence, unseenMs, record, address: hostOf(mesh.ControlAddress) }),
+      ...(node.role === 'manager' && { ManagerStatus: { Addr: mesh.ControlAddress } }),
+      Mesh: mesh,
     }
-    if (!sameJson(body, node.body)) sheet.patchNode(node, body)
+    if (!sameJson(body, node.body)) sheet.replaceNode(node, body)
   }
 }
 
@@ -31,10 +35,11 @@ interface Sighting {
   readonly presence: Presence
   readonly unseenMs: number
   readonly record: NodeRecord | undefined
+  readonly address: string
 }
 
-function statusOf(node: NodeView, { presence, unseenMs, record }: Sighting): Node['Status'] {
-  const { Addr } = node.body.Status
+function statusOf(node: NodeView, sighting: Sighting): Node['Status'] {
+  const { presence, unseenMs, record, address: Addr } = sighting
   switch (presence) {
     case 'alive':
     case 'suspect':
@@ -48,17 +53,6 @@ function statusOf(node: NodeView, { presence, unseenMs, record }: Sighting): Nod
       if (unseenMs < unseenPatienceMs) return node.body.Status
       return { State: 'down', Message: 'was not seen', Addr }
   }
-}
-
-function descriptionOf(
-  node: NodeView,
-  record: NodeRecord | undefined,
-): Partial<Pick<Node, 'Description' | 'ManagerStatus'>> {
-  if (record === undefined) return {}
-  const api = record.description.ApiAddress ?? node.body.Description.ApiAddress
-  const description = { ...record.description, ...(api !== undefined && { ApiAddress: api }) }
-  if (node.role === 'worker' || api === undefined) return { Description: description }
-  return { Description: description, ManagerStatus: { Addr: api } }
 }
 
 /** A node that came back under another address said so to the members first. */

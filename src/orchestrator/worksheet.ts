@@ -91,8 +91,7 @@ export class Worksheet {
     this.#touched.set(task.id, 'task')
   }
 
-  patchNode(node: NodeView, patch: Partial<Node>): void {
-    const body = { ...node.body, ...patch }
+  replaceNode(node: NodeView, body: Node): void {
     const after = nodeView({ ...this.#newObject('node', node.id, body), ...timesOf(node) })
     this.#nodes.set(node.id, after)
     this.#touched.set(node.id, 'node')

@@ -31,7 +31,7 @@ function newcomer(name: string, patch: Partial<Newcomer> = {}): Newcomer {
     keyDigest: 'digest',
     raftId: name.length,
     gossipAddress: '10.0.0.1:7946',
-    controlAddress: '10.0.0.1:7946',
+    controlAddress: '10.0.0.1:2377',
     dataPathAddress: '10.0.0.1:4789',
     availability: 'active',
     description: {
@@ -40,7 +40,6 @@ function newcomer(name: string, patch: Partial<Newcomer> = {}): Newcomer {
       Resources: { NanoCPUs: 1e9, MemoryBytes: 1 },
       Engine: { EngineVersion: '28' },
       Runtime: 'docker',
-      ApiAddress: '10.0.0.1:2377',
     },
     ...patch,
   }
@@ -67,7 +66,7 @@ test('a founded cluster has its authority, its first manager and the settings of
       role: 'manager',
       peerId: 'peer of founder',
       gossipAddress: '10.0.0.1:7946',
-      controlAddress: '10.0.0.1:7946',
+      controlAddress: '10.0.0.1:2377',
       dataPathAddress: '10.0.0.1:4789',
     },
   ])

@@ -254,7 +254,6 @@ function nodeBody(name: string, options: NodeOptions): Node {
       },
       Engine: { EngineVersion: '28.2.2' },
       Runtime: options.runtime ?? 'docker',
-      ApiAddress: `${address}:2377`,
     },
     Status: { State: 'unknown', Addr: address },
     Mesh: {
@@ -262,7 +261,7 @@ function nodeBody(name: string, options: NodeOptions): Node {
       RaftId: 1,
       KeyDigest: 'digest',
       GossipAddress: `${address}:7946`,
-      ControlAddress: `${address}:7946`,
+      ControlAddress: `${address}:2377`,
       DataPathAddress: `${address}:4789`,
     },
   }

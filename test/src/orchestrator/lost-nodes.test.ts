@@ -158,6 +158,22 @@ test('what a node says of its machine and its engine is written down', () => {
   const node = nodeById(twin.catalog, idOf('n1'))
   assert.equal(node?.hostname, 'renamed')
   assert.equal(node?.message, 'gone')
-  assert.equal(node?.apiAddress, '10.0.0.2:2377')
   assert.deepEqual(twin.pass().changes, [])
+})
+
+test('a node that comes back under another address is found there', () => {
+  const twin = cluster(1, 1)
+  const member = twin.members.get(idOf('n1'))
+  assert.ok(member !== undefined)
+  const meta = {
+    ...member.meta,
+    controlAddress: '10.9.9.9:2377',
+    gossipAddress: '10.9.9.9:7946',
+    dataPathAddress: '10.9.9.9:4789',
+  }
+  twin.members.set(idOf('n1'), { ...member, meta })
+  twin.settle()
+  const node = nodeById(twin.catalog, idOf('n1'))
+  assert.deepEqual([node?.address, node?.apiAddress], ['10.9.9.9', '10.9.9.9:2377'])
+  assert.equal(node?.mesh.DataPathAddress, '10.9.9.9:4789')
 })
