@@ -5,7 +5,10 @@ export interface ContainerEngine {
   describe(): Promise<EngineDescription>
   /** Why this node can never run such a task; null when it can. */
   refuses(request: ContainerRequest): string | null
-  /** Makes the container (not started); idempotent per task id. Pulls the image when it is missing. */
+  /**
+   * Makes the container (not started); idempotent per task id. Pulls the image when it is missing.
+   * Rejects, as all of these do, with an `EngineFault` that says why.
+   */
   create(request: ContainerRequest): Promise<ContainerHandle>
   start(id: string): Promise<void>
   /** Stop signal, then SIGKILL after the grace period; resolves when it has ended. */

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo } from 'node:net'
-import { MeshError } from '../../mesh/base/mesh-error.ts'
+import { engineFault } from './engine-fault.ts'
 
 const maxTries = 20
 
@@ -9,14 +9,14 @@ export async function findFreePort(host: string, taken: ReadonlySet<number>): Pr
     const port = await drawPort(host)
     if (!taken.has(port)) return port
   }
-  throw new MeshError({ code: 'engine/no-free-port', host })
+  throw engineFault('engine/no-free-port', `no free port on ${host}`)
 }
 
 function drawPort(host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer()
     server.once('error', (cause) =>
-      reject(new MeshError({ code: 'engine/no-free-port', host }, { cause })),
+      reject(engineFault('engine/no-free-port', `no free port on ${host}`, cause)),
     )
     server.listen(0, host, () => {
       const { port } = server.address() as AddressInfo

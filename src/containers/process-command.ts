@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { MeshError } from '../../mesh/base/mesh-error.ts'
 import { isWhoami } from './builtin-image.ts'
 import type { ContainerRequest } from './container-engine.ts'
+import { engineFault } from './engine-fault.ts'
 import { findProgram } from './find-program.ts'
 
 /** Why such a task cannot run without an image; null when it can. */
@@ -15,7 +15,9 @@ export function commandLine(request: ContainerRequest, path: string): readonly s
   const [command, ...rest] = [...request.command, ...request.args]
   if (command === undefined) return [process.execPath, join(import.meta.dirname, 'whoami.ts')]
   const program = findProgram(command, path)
-  if (program === null) throw new MeshError({ code: 'engine/no-such-command', command })
+  if (program === null) {
+    throw engineFault('engine/no-such-command', `no such program in PATH: ${command}`)
+  }
   return [program, ...rest]
 }
 

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { arch, availableParallelism, homedir, totalmem } from 'node:os'
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
-import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type {
   ContainerEngine,
   ContainerHandle,
@@ -10,6 +9,7 @@ import type {
   ContainerState,
   EngineDescription,
 } from './container-engine.ts'
+import { engineFault } from './engine-fault.ts'
 import { commandLine, processRefusal, taskEnvironment } from './process-command.ts'
 import { findFreePort } from './free-port.ts'
 import { OutputTail } from './output-tail.ts'
@@ -69,7 +69,7 @@ export class ProcessEngine implements ContainerEngine {
 
   create(request: ContainerRequest): Promise<ContainerHandle> {
     const because = processRefusal(request)
-    if (because !== null) return Promise.reject(new MeshError({ code: 'engine/refused', because }))
+    if (because !== null) return Promise.reject(engineFault('engine/refused', because))
     const id = createHash('sha256').update(request.taskId).digest('hex')
     if (!this.#entries.has(id)) {
       this.#entries.set(id, {
@@ -149,7 +149,8 @@ export class ProcessEngine implements ContainerEngine {
 
   #find(id: string): Entry {
     const entry = this.#entries.get(id)
-    if (entry === undefined) throw new MeshError({ code: 'engine/no-such-container', id })
+    if (entry === undefined)
+      throw engineFault('engine/no-such-container', `no such container: ${id}`)
     return entry
   }
 

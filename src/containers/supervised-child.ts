@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Clock } from '../../mesh/base/clock.ts'
-import { MeshError } from '../../mesh/base/mesh-error.ts'
+import { engineFault } from './engine-fault.ts'
 import type { OutputTail } from './output-tail.ts'
 import { exitCodeOf } from './stop-signal.ts'
 
@@ -49,7 +49,7 @@ export class SupervisedChild {
     child.stdio[3]?.on('error', () => child.stdio[3]?.destroy())
     return new Promise((resolve, reject) => {
       child.once('error', (cause) =>
-        reject(new MeshError({ code: 'engine/start-failed', command: argv[0] }, { cause })),
+        reject(engineFault('engine/start-failed', `cannot start: ${cause.message}`, cause)),
       )
       child.once('spawn', () => resolve(new SupervisedChild(child, child.pid ?? 0)))
       child.once('exit', (code, signal) => {

@@ -1,0 +1,74 @@
+import type { Json } from '../../mesh/base/json.ts'
+import type { EngineDescription } from '../containers/container-engine.ts'
+import type { NodeDescription, NodeRecord } from '../model/docker.ts'
+import { sameJson } from '../model/same-json.ts'
+
+export interface NodeStatusOptions {
+  readonly hostname: string
+  readonly apiAddress: string
+  readonly runtime: 'docker' | 'process'
+}
+
+export interface IngressStatus {
+  readonly ingressReady: boolean
+  /** Published ports that this node could not bind, with the reason. */
+  readonly portConflicts: Readonly<Record<string, string>>
+}
+
+const key = 'node/status'
+
+/** What this node says of itself; said again only when something of it changed. */
+export class NodeStatus {
+  readonly #publish: (key: string, value: Json) => void
+  #record: NodeRecord
+  #published: NodeRecord | null = null
+
+  constructor(options: NodeStatusOptions, publish: (key: string, value: Json) => void) {
+    this.#publish = publish
+    this.#record = {
+      description: unknownEngine(options),
+      engineReady: false,
+      message: 'the container engine has not answered yet',
+      ingressReady: false,
+      portConflicts: {},
+    }
+  }
+
+  engineAnswers(engine: EngineDescription): void {
+    const description: NodeDescription = {
+      ...this.#record.description,
+      Platform: { Architecture: engine.architecture, OS: engine.os },
+      Resources: { NanoCPUs: engine.nanoCpus, MemoryBytes: engine.memoryBytes },
+      Engine: { EngineVersion: engine.version, Labels: engine.labels },
+    }
+    this.#change({ description, engineReady: true, message: '' })
+  }
+
+  /** What is known of it stays: its tasks run on, and so may it. */
+  engineLost(because: string): void {
+    const message = `the container engine does not answer: ${because}`.slice(0, maxMessageLength)
+    this.#change({ engineReady: false, message })
+  }
+
+  ingress(status: IngressStatus): void {
+    this.#change(status)
+  }
+
+  #change(fields: Partial<NodeRecord>): void {
+    this.#record = { ...this.#record, ...fields }
+    if (this.#published !== null && sameJson(this.#published, this.#record)) return
+    this.#published = this.#record
+    this.#publish(key, this.#record as unknown as Json)
+  }
+}
+
+const maxMessageLength = 500
+
+const unknownEngine = ({ hostname, apiAddress, runtime }: NodeStatusOptions): NodeDescription => ({
+  Hostname: hostname,
+  Platform: { Architecture: '', OS: '' },
+  Resources: { NanoCPUs: 0, MemoryBytes: 0 },
+  Engine: { EngineVersion: '' },
+  Runtime: runtime,
+  ApiAddress: apiAddress,
+})
