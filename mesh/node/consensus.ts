@@ -310,8 +310,8 @@ export class Consensus {
   #nodeOf(id: RaftId): NodeId | null {
     const known = this.#peers.nodeOf(id)
     if (known !== null) return known
-    for (const { node } of this.#options.policy.members(this.#state.catalog))
-      this.#peers.learn(node)
+    const members = this.#options.policy.members(this.#state.catalog)
+    for (const { node } of members) this.#peers.learn(node)
     return this.#peers.nodeOf(id)
   }
 

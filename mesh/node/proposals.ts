@@ -1,3 +1,4 @@
+import { unreachable } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import { isFault, MeshError } from '../base/mesh-error.ts'
@@ -13,9 +14,9 @@ import {
   type ProposeReply,
 } from '../wire/transaction.ts'
 
-export const proposeProtocol = '/mesh/propose/1'
+const proposeProtocol = '/mesh/propose/1'
 /** How long a call waits for a leader and its answer. */
-export const proposeTimeoutMs = 4000
+const proposeTimeoutMs = 4000
 const pendingMax = 1024
 const pendingBytesMax = 32 * 1024 * 1024
 
@@ -133,6 +134,8 @@ export class Proposals {
         return this.#append(pending, leader.term)
       case 'other':
         return this.#passOn(pending, leader.node)
+      default:
+        return unreachable(leader)
     }
   }
 

@@ -12,7 +12,7 @@ import {
 } from '../wire/raft-message.ts'
 import { raftIdOf } from './raft-id.ts'
 
-export const raftProtocol = '/mesh/raft/1'
+const raftProtocol = '/mesh/raft/1'
 
 /** Long messages (snapshots) leave in portions, so that heartbeats find room between them. */
 const portionMs = 20

@@ -10,7 +10,7 @@ import * as z from 'zod'
 import type { Disk } from '../base/disk.ts'
 import { MeshError } from '../base/mesh-error.ts'
 
-export const storageKeyPath = 'storage.key'
+const storageKeyPath = 'storage.key'
 
 const keyBytes = 32
 const nonceBytes = 12

@@ -1,3 +1,4 @@
+import { unreachable } from '../base/assert.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { Entry, HardState } from '../raft/types.ts'
 import type { WalRecord } from './wal-record.ts'
@@ -33,6 +34,8 @@ export class LogFold {
       case 'snapshot-marker':
         this.#addMarker({ index: record.index, term: record.term })
         return true
+      default:
+        return unreachable(record)
     }
   }
 
@@ -48,11 +51,13 @@ export class LogFold {
     return true
   }
 
-  /** A snapshot that our entries do not lead up to came from a leader and replaced them all. */
+  /**
+   * A snapshot that our entries neither lead up to nor follow came from a leader and replaced them
+   * all. One from before our oldest entry is our own: its entry went with an older segment.
+   */
   #addMarker(marker: SnapshotMarker): void {
-    const first = this.#entries[0]
-    const at = first === undefined ? undefined : this.#entries[marker.index - first.index]
-    const isOurs = at !== undefined && at.term === marker.term
+    const first = this.#entries[0]?.index ?? 0
+    const isOurs = marker.index < first || this.#entries[marker.index - first]?.term === marker.term
     const isRepeated = this.#markers.at(-1)?.index === marker.index
     if (!isOurs && !isRepeated) this.#entries = []
     if (!isRepeated) this.#markers.push(marker)

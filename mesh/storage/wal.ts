@@ -15,7 +15,7 @@ import {
   type SegmentState,
 } from './wal-segment.ts'
 
-export const segmentBytesMax: number = 16 * 1024 * 1024
+const segmentBytesMax = 16 * 1024 * 1024
 
 export interface WalOptions {
   readonly disk: Disk

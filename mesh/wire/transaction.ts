@@ -66,7 +66,7 @@ const refusal: z.ZodType<Refusal> = z.discriminatedUnion('code', [
   z.object({ code: z.literal('catalog/exists'), ref: objectRef }),
 ])
 
-export const applyResult: z.ZodType<ApplyResult> = z.discriminatedUnion('kind', [
+const applyResult: z.ZodType<ApplyResult> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('applied'), index: whole }),
   z.object({ kind: z.literal('refused'), index: whole, refusal }),
 ])

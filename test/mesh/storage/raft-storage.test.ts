@@ -192,6 +192,17 @@ test('a snapshot from the leader replaces a log that does not lead up to it', as
   assert.deepEqual(textsOf(again), ['e21'])
 })
 
+test('entries behind a snapshot survive when the segment of its own entry is gone', async () => {
+  const disk = new MemoryDisk()
+  const storage = await open(disk, 200)
+  for (let index = 1; index <= 12; index++) await save(storage, { entries: [entry(index)] })
+  await storage.saveSnapshotFile(snapshotAt(4))
+  await storage.adoptSnapshot(snapshotAt(4), 0)
+  assert.ok(!(await disk.list('raft/wal')).includes('0000000000000001.wal'))
+  const again = await open(disk, 200)
+  assert.deepEqual([again.firstIndex(), again.lastIndex()], [5, 12])
+})
+
 test('a damaged newest snapshot falls back on the one before while the log still covers it', async () => {
   const disk = new MemoryDisk()
   const storage = await open(disk)
