@@ -1,3 +1,4 @@
+import { assert } from '../base/assert.ts'
 import { varintLength } from './varint.ts'
 import type { Entry } from './types.ts'
 
@@ -22,11 +23,21 @@ export function payloadSize(entries: readonly Entry[]): number {
 }
 
 /** The longest prefix within `maxBytes`, but at least one entry. */
-export function limitSize(entries: readonly Entry[], maxBytes: number): readonly Entry[] {
+export const limitSize = (entries: readonly Entry[], maxBytes: number): readonly Entry[] =>
+  sliceWithin(entries, { from: 0, to: entries.length }, maxBytes)
+
+/** The same for a part of a log, which may be long: only what is taken is looked at. */
+export function sliceWithin(
+  entries: readonly Entry[],
+  { from, to }: { readonly from: number; readonly to: number },
+  maxBytes: number,
+): readonly Entry[] {
   let size = 0
-  for (const [at, entry] of entries.entries()) {
+  for (let at = from; at < to; at++) {
+    const entry = entries[at]
+    assert(entry !== undefined, `no entry at ${at}`)
     size += entrySize(entry)
-    if (at > 0 && size > maxBytes) return entries.slice(0, at)
+    if (at > from && size > maxBytes) return entries.slice(from, at)
   }
-  return entries
+  return entries.slice(from, to)
 }

@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts'
-import { limitSize } from './entry-size.ts'
+import { sliceWithin } from './entry-size.ts'
 import type { ConfState, Entry, HardState, LogStorage, Snapshot } from './types.ts'
 
 const emptyConfState: ConfState = {
@@ -33,7 +33,7 @@ export class MemoryLog implements LogStorage {
     if (low < this.firstIndex()) return 'compacted'
     if (high > this.lastIndex() + 1 || this.#entries.length === 0) return 'unavailable'
     const first = this.firstIndex()
-    return limitSize(this.#entries.slice(low - first, high - first), maxBytes)
+    return sliceWithin(this.#entries, { from: low - first, to: high - first }, maxBytes)
   }
 
   term(index: number): number | 'compacted' | 'unavailable' {

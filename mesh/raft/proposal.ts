@@ -19,7 +19,7 @@ export function propose(raft: Raft, message: Message): 'ok' | ProposalRefusal {
 function proposeEntries(raft: Raft, drafts: readonly EntryDraft[]): 'ok' | ProposalRefusal {
   // Removed from the membership while it leads: nobody would count its own log.
   if (!raft.tracker.progress.has(raft.id)) return 'proposal-dropped'
-  // The heir would have to wait for what were appended now.
+  // The heir would have to wait for what is appended now.
   if (raft.leadTransferee !== 0) return 'proposal-dropped'
 
   const accepted: EntryDraft[] = []

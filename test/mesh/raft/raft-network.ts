@@ -108,7 +108,7 @@ export class RaftNetwork {
   readonly #cut = new Set<string>()
   readonly #leaders = new Map<number, RaftId>()
   /** What any node has applied, which no other may contradict. */
-  #agreed: string[] = []
+  readonly #agreed: string[] = []
   #messages: Message[] = []
   lossPercent = 0
   /** Called for every message that leaves; false loses it. */
@@ -211,10 +211,10 @@ export class RaftNetwork {
       assert.equal(known, id, `two leaders in term ${term}, seed ${this.#seed}`)
       this.#leaders.set(term, id)
     }
-    const both = Math.min(applied.length, this.#agreed.length)
-    const [one, other] = [applied.slice(0, both), this.#agreed.slice(0, both)]
-    assert.deepEqual(one, other, `node ${id} applied something else, seed ${this.#seed}`)
-    if (applied.length > both) this.#agreed = [...applied]
+    for (const [at, text] of applied.entries()) {
+      const agreed = (this.#agreed[at] ??= text)
+      if (text !== agreed) assert.fail(`node ${id} applied ${text}, not ${agreed} (${this.#seed})`)
+    }
   }
 
   /** The leader that a majority follows. */
