@@ -50,9 +50,9 @@ function managerStatus(found: Found<Node>, view: ClusterView, leader: NodeId | n
   return { ...(isLeader ? { Leader: true } : {}), Reachability: reachability, Addr: address }
 }
 
-/** `host:port` of a manager's API, as far as it said. */
-export const apiAddress = ({ ManagerStatus, Description, Mesh }: Node): string =>
-  ManagerStatus?.Addr ?? Description.ApiAddress ?? Mesh.ControlAddress
+/** `host:port` where a manager answers the API. */
+export const apiAddress = ({ ManagerStatus, Mesh }: Node): string =>
+  ManagerStatus?.Addr ?? Mesh.ControlAddress
 
 export const isUp = (found: Found<Node>, view: ClusterView): boolean =>
   nodeState(found, view) !== 'down'

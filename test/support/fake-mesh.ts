@@ -9,8 +9,9 @@ import type { ApplyResult, Change, StoredObject } from '../../mesh/catalog/types
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
 import type { LeaderView, NodeRole } from '../../mesh/node/mesh-node.ts'
 import type { Newcomer } from '../../mesh/node/policy.ts'
-import type { Node, Service, Task } from '../../src/model/docker.ts'
+import type { Node, NodeRecord, Service, Task } from '../../src/model/docker.ts'
 import { meshPolicy } from '../../src/model/mesh-policy.ts'
+import { nodesOf } from '../../src/model/node-view.ts'
 import type { ClusterView } from '../../src/model/observed.ts'
 import { rfc3339 } from '../../src/model/rfc3339.ts'
 
@@ -55,7 +56,7 @@ export class FakeMesh {
     observed: {
       members: this.#members,
       tasks: new Map(),
-      nodes: new Map(),
+      nodes: new Map(nodesOf(this.#catalog).map((node) => [node.id, recordOf(node.body)])),
       dataPath: new Map(),
     },
   })
@@ -105,7 +106,7 @@ export class FakeMesh {
       keyDigest: '00',
       raftId: at + 1,
       gossipAddress: `${host}:7946`,
-      controlAddress: `${host}:7946`,
+      controlAddress: `${host}:2377`,
       dataPathAddress: `${host}:4789`,
       availability: 'active',
       description: {
@@ -114,7 +115,6 @@ export class FakeMesh {
         Resources: { NanoCPUs: 2e9, MemoryBytes: 4 * 1024 ** 3 },
         Engine: { EngineVersion: '0.1.0', Labels: {} },
         Runtime: 'process',
-        ApiAddress: `${host}:2377`,
       },
     }
   }
@@ -179,6 +179,14 @@ export class FakeMesh {
     return { kind: 'create', object }
   }
 }
+
+const recordOf = ({ Description }: Node): NodeRecord => ({
+  description: Description,
+  engineReady: true,
+  message: '',
+  ingressReady: true,
+  portConflicts: {},
+})
 
 function becomesReady({ kind, id, claims, body }: StoredObject): Change {
   const node = body as unknown as Node

@@ -1,0 +1,99 @@
+import type { Endpoint } from './endpoint.ts'
+import { HttpCaller } from './http-call.ts'
+import type {
+  ApiInfo,
+  ApiNode,
+  ApiService,
+  ApiSwarm,
+  ApiTask,
+  Explanation,
+  Filters,
+  NodeSpec,
+  ServiceSpec,
+} from './types.ts'
+
+/** All that meshctl knows of the daemon. Every method rejects with `ClientError`. */
+export class MeshClient implements Disposable {
+  readonly #http: HttpCaller
+
+  constructor(endpoint: Endpoint) {
+    this.#http = new HttpCaller(endpoint)
+  }
+
+  info(): Promise<ApiInfo> {
+    return this.#http.call({ method: 'GET', path: '/info' })
+  }
+
+  nodes(filters: Filters = {}): Promise<ApiNode[]> {
+    return this.#http.call({ method: 'GET', path: '/nodes', query: filterQuery(filters) })
+  }
+
+  /** By id, name, start of an id, or `self`. */
+  node(reference: string): Promise<ApiNode> {
+    return this.#http.call({ method: 'GET', path: `/nodes/${encodeURIComponent(reference)}` })
+  }
+
+  async updateNode(id: string, version: number, spec: NodeSpec): Promise<void> {
+    const query = { version: String(version) }
+    await this.#http.call({ method: 'POST', path: `/nodes/${id}/update`, query, body: spec })
+  }
+
+  async removeNode(reference: string, isForced: boolean): Promise<void> {
+    const query = { force: isForced ? '1' : undefined }
+    const path = `/nodes/${encodeURIComponent(reference)}`
+    await this.#http.call({ method: 'DELETE', path, query })
+  }
+
+  swarm(): Promise<ApiSwarm> {
+    return this.#http.call({ method: 'GET', path: '/swarm' })
+  }
+
+  async rotateJoinToken(swarm: ApiSwarm, role: 'manager' | 'worker'): Promise<void> {
+    const flag = role === 'manager' ? 'rotateManagerToken' : 'rotateWorkerToken'
+    const query = { version: String(swarm.Version.Index), [flag]: 'true' }
+    await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: swarm.Spec })
+  }
+
+  services(filters: Filters = {}): Promise<ApiService[]> {
+    const query = { ...filterQuery(filters), status: 'true' }
+    return this.#http.call({ method: 'GET', path: '/services', query })
+  }
+
+  service(reference: string, options: { insertDefaults?: boolean } = {}): Promise<ApiService> {
+    const query = { insertDefaults: options.insertDefaults ? 'true' : undefined }
+    const path = `/services/${encodeURIComponent(reference)}`
+    return this.#http.call({ method: 'GET', path, query })
+  }
+
+  createService(spec: ServiceSpec): Promise<{ readonly ID: string }> {
+    return this.#http.call({ method: 'POST', path: '/services/create', body: spec })
+  }
+
+  async updateService(id: string, version: number, spec: ServiceSpec): Promise<void> {
+    const query = { version: String(version) }
+    await this.#http.call({ method: 'POST', path: `/services/${id}/update`, query, body: spec })
+  }
+
+  async removeService(reference: string): Promise<void> {
+    const path = `/services/${encodeURIComponent(reference)}`
+    await this.#http.call({ method: 'DELETE', path })
+  }
+
+  /** Why tasks of the service have no node yet. */
+  explain(id: string): Promise<Explanation> {
+    return this.#http.call({ method: 'GET', path: `/services/${id}/explanation` })
+  }
+
+  tasks(filters: Filters = {}): Promise<ApiTask[]> {
+    return this.#http.call({ method: 'GET', path: '/tasks', query: filterQuery(filters) })
+  }
+
+  [Symbol.dispose](): void {
+    this.#http[Symbol.dispose]()
+  }
+}
+
+function filterQuery(filters: Filters): { filters: string | undefined } {
+  const isEmpty = Object.keys(filters).length === 0
+  return { filters: isEmpty ? undefined : JSON.stringify(filters) }
+}

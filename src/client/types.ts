@@ -1,0 +1,136 @@
+/** Docker's objects as the API answers them, as far as meshctl reads them. */
+
+export interface Meta {
+  readonly ID: string
+  readonly Version: { readonly Index: number }
+  readonly CreatedAt: string
+  readonly UpdatedAt: string
+}
+
+export type Labels = Readonly<Record<string, string>>
+
+export interface NodeSpec {
+  readonly Name?: string
+  readonly Labels?: Labels
+  readonly Role: 'manager' | 'worker'
+  readonly Availability: string
+}
+
+export interface ApiNode extends Meta {
+  readonly Spec: NodeSpec
+  readonly Description: {
+    readonly Hostname: string
+    readonly Platform: { readonly Architecture: string; readonly OS: string }
+    readonly Resources?: { readonly NanoCPUs?: number; readonly MemoryBytes?: number }
+    readonly Engine?: { readonly EngineVersion?: string; readonly Labels?: Labels }
+    readonly Runtime?: string
+  }
+  readonly Status: { readonly State: string; readonly Message?: string; readonly Addr: string }
+  readonly ManagerStatus?: {
+    readonly Leader?: boolean
+    readonly Reachability: string
+    readonly Addr: string
+  }
+}
+
+export interface PortConfig {
+  readonly Protocol?: string
+  readonly TargetPort: number
+  readonly PublishedPort?: number
+  readonly PublishMode?: string
+}
+
+export interface Quantities {
+  readonly NanoCPUs?: number
+  readonly MemoryBytes?: number
+}
+
+export interface ServiceSpec {
+  readonly Name: string
+  readonly Labels?: Labels
+  readonly TaskTemplate: {
+    readonly ContainerSpec: {
+      readonly Image: string
+      readonly Command?: readonly string[]
+      readonly Args?: readonly string[]
+      readonly Env?: readonly string[]
+      readonly Labels?: Labels
+      readonly StopSignal?: string
+      readonly StopGracePeriod?: number
+    }
+    readonly Resources?: { readonly Limits?: Quantities; readonly Reservations?: Quantities }
+    readonly RestartPolicy?: {
+      readonly Condition?: string
+      readonly Delay?: number
+      readonly MaxAttempts?: number
+      readonly Window?: number
+    }
+    readonly Placement?: {
+      readonly Constraints?: readonly string[]
+      readonly MaxReplicas?: number
+    }
+    readonly [other: string]: unknown
+  }
+  readonly Mode: {
+    readonly Replicated?: { readonly Replicas?: number }
+    readonly Global?: object
+  }
+  readonly EndpointSpec?: { readonly Mode?: string; readonly Ports?: readonly PortConfig[] }
+  readonly [other: string]: unknown
+}
+
+export interface ApiService extends Meta {
+  readonly Spec: ServiceSpec
+  readonly Endpoint?: { readonly Ports?: readonly PortConfig[] }
+  readonly ServiceStatus?: { readonly RunningTasks: number; readonly DesiredTasks: number }
+}
+
+export interface ApiTask extends Meta {
+  readonly ServiceID: string
+  readonly ServiceName: string
+  readonly Slot?: number
+  readonly NodeID?: string
+  readonly Spec: { readonly ContainerSpec: { readonly Image: string } }
+  readonly Status: {
+    readonly Timestamp: string
+    readonly State: string
+    readonly Message?: string
+    readonly Err?: string
+  }
+  readonly DesiredState: string
+}
+
+export interface ApiInfo {
+  readonly ID: string
+  readonly Name: string
+  readonly ServerVersion: string
+  readonly Containers: number
+  readonly ContainersRunning: number
+  readonly NCPU: number
+  readonly MemTotal: number
+  readonly OperatingSystem: string
+  readonly Architecture: string
+  readonly Swarm: {
+    readonly NodeID: string
+    readonly NodeAddr: string
+    readonly LocalNodeState: string
+    readonly ControlAvailable: boolean
+    readonly Nodes: number
+    readonly Managers: number
+    readonly RemoteManagers: readonly { readonly NodeID: string; readonly Addr: string }[]
+    readonly Cluster?: { readonly ID: string }
+  }
+  readonly Mesh?: { readonly Leader: string | null; readonly Runtime: string }
+}
+
+export interface ApiSwarm extends Meta {
+  readonly Spec: object
+  readonly JoinTokens: { readonly Worker: string; readonly Manager: string }
+}
+
+export interface Explanation {
+  readonly Lines: readonly string[]
+  readonly Hint: string
+}
+
+export type Filters = Readonly<Record<string, readonly string[]>>

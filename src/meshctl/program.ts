@@ -1,0 +1,171 @@
+import { Command, CommanderError } from 'commander'
+import { asCommandError, describe, exitCodes } from './command-error.ts'
+import type { Io } from './io.ts'
+import { inspectNodes, listNodes, listNodeTasks, removeNodes, updateNode } from './node-commands.ts'
+import {
+  createService,
+  inspectServices,
+  listServices,
+  listServiceTasks,
+  removeServices,
+  scaleServices,
+} from './service-commands.ts'
+import { defaultHost, openClient, type Session } from './session.ts'
+import { joinToken, showInfo } from './swarm-commands.ts'
+
+/** Runs one command line; answers with the exit code of the process. */
+export async function runMeshctl(args: readonly string[], io: Io): Promise<number> {
+  const program = createProgram(io)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    // Commander has said what it had to say: help, version, or what is wrong with the line.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+    const failure = asCommandError(error)
+    io.err(describe(failure))
+    return failure.exitCode
+  }
+}
+
+type Act<Rest extends unknown[]> = (session: Session, ...rest: Rest) => Promise<void>
+
+function createProgram(io: Io): Command {
+  const program = new Command('meshctl')
+    .description('Manage a mesh of machines and the services on it.')
+    .option('-H, --host <host>', `daemon to ask (env MESH_HOST, default ${defaultHost})`)
+    .enablePositionalOptions()
+    .configureOutput({ writeOut: (text) => io.out(text), writeErr: (text) => io.err(text) })
+    .exitOverride()
+    .showHelpAfterError('(add --help for more)')
+  /** Opens the daemon named by -H for one action and closes it after. */
+  const withSession =
+    <Rest extends unknown[]>(act: Act<Rest>) =>
+    async (...rest: Rest): Promise<void> => {
+      const { host } = program.opts<{ host?: string }>()
+      using client = openClient(host ?? (io.env['MESH_HOST'] || defaultHost))
+      await act({ io, client }, ...rest)
+    }
+  addNodeCommands(program.command('node').description('Manage nodes'), withSession)
+  addServiceCommands(program.command('service').description('Manage services'), withSession)
+  addSwarmCommands(program.command('swarm').description('Manage membership'), withSession)
+  program
+    .command('info')
+    .description('Show what the daemon knows of itself and its cluster')
+    .option('-f, --format <format>', 'json, or a Go template')
+    .action(withSession((session, flags: { format?: string }) => showInfo(session, flags)))
+  return program
+}
+
+type WithSession = <Rest extends unknown[]>(act: Act<Rest>) => (...rest: Rest) => Promise<void>
+
+const collect = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+]
+
+const withListFlags = (command: Command): Command =>
+  command
+    .option('-q, --quiet', 'only show IDs')
+    .option('-f, --filter <key=value>', 'only show what matches', collect)
+    .option('--format <format>', 'table, json, a Go template, or `table` and a template')
+
+const withPsFlags = (command: Command): Command =>
+  withListFlags(command)
+    .option('--no-trunc', 'do not cut IDs and errors')
+    .option('--no-resolve', 'show IDs instead of names')
+
+const withInspectFlags = (command: Command): Command =>
+  command
+    .option('-f, --format <format>', 'json, or a Go template')
+    .option('--pretty', 'print for people')
+
+const withWaitFlags = (command: Command): Command =>
+  command
+    .option('-d, --detach', 'do not wait')
+    .option('-q, --quiet', 'wait without showing progress')
+    .option('--timeout <duration>', 'give up waiting (default 10m; 60s when nothing can be placed)')
+
+function addNodeCommands(node: Command, withSession: WithSession): void {
+  withListFlags(node.command('ls').description('List nodes')).action(withSession(listNodes))
+  withInspectFlags(node.command('inspect <node...>').description('Show nodes')).action(
+    withSession(inspectNodes),
+  )
+  withPsFlags(node.command('ps [node...]').description('List tasks of nodes')).action(
+    withSession(listNodeTasks),
+  )
+  node
+    .command('update <node>')
+    .description('Change a node')
+    .option('--availability <availability>', 'active, pause or drain')
+    .option('--label-add <key=value>', 'add or change a label', collect)
+    .option('--label-rm <key>', 'remove a label', collect)
+    .action(withSession(updateNode))
+  node
+    .command('rm <node...>')
+    .description('Remove nodes from the cluster')
+    .option('-f, --force', 'also one that is up')
+    .action(withSession(removeNodes))
+}
+
+function addServiceCommands(service: Command, withSession: WithSession): void {
+  service.enablePositionalOptions()
+  const create = service
+    .command('create <image> [args...]')
+    .description('Create a service; what follows IMAGE goes to the container')
+    .passThroughOptions()
+  withWaitFlags(withSpecFlags(create))
+    .addHelpText('after', '\nExample:\n  meshctl service create --name web -p 8080:80 nginx:1')
+    .action(
+      withSession((session: Session, image: string, args: string[], flags: object) =>
+        createService(session, [image, ...args], flags),
+      ),
+    )
+  withListFlags(service.command('ls').description('List services')).action(
+    withSession(listServices),
+  )
+  withPsFlags(service.command('ps <service...>').description('List tasks of services')).action(
+    withSession(listServiceTasks),
+  )
+  withInspectFlags(service.command('inspect <service...>').description('Show services')).action(
+    withSession(inspectServices),
+  )
+  withWaitFlags(service.command('scale <service=replicas...>').description('Scale services'))
+    .addHelpText('after', '\nExample:\n  meshctl service scale web=5 api=2')
+    .action(withSession(scaleServices))
+  service
+    .command('rm <service...>')
+    .description('Remove services')
+    .action(withSession((session: Session, names: string[]) => removeServices(session, names)))
+}
+
+const withSpecFlags = (command: Command): Command =>
+  command
+    .option('--name <name>', 'name of the service')
+    .option('--mode <mode>', 'replicated or global')
+    .option('--replicas <count>', 'number of tasks')
+    .option('-p, --publish <port>', 'published:target, or published=…,target=…', collect)
+    .option('--constraint <expression>', 'such as node.labels.zone==a', collect)
+    .option('-e, --env <name=value>', 'set an environment variable', collect)
+    .option('-l, --label <key=value>', 'label of the service', collect)
+    .option('--container-label <key=value>', 'label of its containers', collect)
+    .option('--limit-cpu <cpus>', 'at most, such as 0.5')
+    .option('--limit-memory <bytes>', 'at most, such as 512m')
+    .option('--reserve-cpu <cpus>', 'set aside on the node')
+    .option('--reserve-memory <bytes>', 'set aside on the node')
+    .option('--restart-condition <condition>', 'none, on-failure or any')
+    .option('--restart-delay <duration>', 'between attempts')
+    .option('--restart-max-attempts <count>', 'before giving up')
+    .option('--restart-window <duration>', 'in which attempts are counted')
+    .option('--stop-grace-period <duration>', 'before a container is killed')
+    .option('--stop-signal <signal>', 'that stops the container')
+    .option('--replicas-max-per-node <count>', 'at most so many on one node')
+
+function addSwarmCommands(swarm: Command, withSession: WithSession): void {
+  swarm
+    .command('join-token <role>')
+    .description('Print the command that adds a manager or worker')
+    .option('-q, --quiet', 'only print the token')
+    .option('--rotate', 'make a new token; the old one stops working')
+    .action(withSession(joinToken))
+}
