@@ -16,6 +16,8 @@ export interface AgentOptions {
   readonly hostname: string
   /** Where this node answers the API and joins, `host:port`. */
   readonly apiAddress: string
+  /** The operator's own engine labels. */
+  readonly labels: Readonly<Record<string, string>>
 }
 
 export interface AgentDeps {

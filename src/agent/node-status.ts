@@ -7,6 +7,8 @@ export interface NodeStatusOptions {
   readonly hostname: string
   readonly apiAddress: string
   readonly runtime: 'docker' | 'process'
+  /** The operator's own (`--label`), beside those of the engine. */
+  readonly labels: Readonly<Record<string, string>>
 }
 
 export interface IngressStatus {
@@ -20,11 +22,13 @@ const key = 'node/status'
 /** What this node says of itself; said again only when something of it changed. */
 export class NodeStatus {
   readonly #publish: (key: string, value: Json) => void
+  readonly #labels: Readonly<Record<string, string>>
   #record: NodeRecord
   #published: NodeRecord | null = null
 
   constructor(options: NodeStatusOptions, publish: (key: string, value: Json) => void) {
     this.#publish = publish
+    this.#labels = options.labels
     this.#record = {
       description: unknownEngine(options),
       engineReady: false,
@@ -39,7 +43,7 @@ export class NodeStatus {
       ...this.#record.description,
       Platform: { Architecture: engine.architecture, OS: engine.os },
       Resources: { NanoCPUs: engine.nanoCpus, MemoryBytes: engine.memoryBytes },
-      Engine: { EngineVersion: engine.version, Labels: engine.labels },
+      Engine: { EngineVersion: engine.version, Labels: { ...engine.labels, ...this.#labels } },
     }
     this.#change({ description, engineReady: true, message: '' })
   }

@@ -25,6 +25,6 @@ export function addressToward(toward: string): Promise<string | null> {
 const somewhereElse = '192.0.2.1'
 
 /** Loopback when the machine has no route at all: a cluster of one still works. */
-export async function chooseAdvertiseAddress(joinHost: string | null): Promise<string> {
+export async function chooseAdvertiseAddress(joinHost: string | undefined): Promise<string> {
   return (await addressToward(joinHost ?? somewhereElse)) ?? '127.0.0.1'
 }

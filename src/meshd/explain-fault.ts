@@ -29,15 +29,25 @@ const explanations: Readonly<Record<string, (facts: Facts) => Explanation>> = {
     why: `${String(facts['socket'])}: ${String(facts['reason'])}`,
     hint: 'start Docker or name its socket with --docker-socket; to try meshd without one: --runtime process',
   }),
-  'daemon/already-member': (facts) => ({
-    what: 'this node is a member of a cluster already',
-    why: `${String(facts['dataDir'])} holds the identity of node ${String(facts['node'])}`,
-    hint: 'start without --join to resume, or use an empty --data-dir',
+  'transport/cannot-listen': (facts) => ({
+    what: `cannot listen on ${String(facts['host'])}:${String(facts['port'])}/${String(facts['protocol'])}`,
+    why: String(facts['reason']),
+    hint: 'stop the program that holds it, or choose another port (--port, --gossip-port) or --listen-addr',
+  }),
+  'join/member-elsewhere': (facts) => ({
+    what: 'this node is a member of another cluster than the token is for',
+    why: `its data directory holds the identity of node ${String(facts['node'])}`,
+    hint: 'start without --join to resume, or join with an empty --data-dir',
   }),
   'daemon/port-taken': (facts) => ({
     what: `cannot listen on ${String(facts['address'])} (${String(facts['purpose'])})`,
     why: String(facts['reason']),
     hint: 'stop the program that holds it, or choose another port (--port, --gossip-port, --data-path-port) or --listen-addr',
+  }),
+  'dev/not-started': (facts) => ({
+    what: 'the cluster did not start',
+    why: `${String(facts['reason'])}\n${String(facts['lastWords'])}`,
+    hint: 'is another meshd running on 127.0.0.1 (ports 2377, 7946, 4789, 8080)? --verbose shows the logs',
   }),
   'join/token-malformed': (facts) => ({
     what: 'the join token is not one',

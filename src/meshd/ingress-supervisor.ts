@@ -57,6 +57,7 @@ export class IngressSupervisor {
   #traffic: IngressTraffic = { services: [], tasks: [] }
   #appliedVersion = 0
   #restarts = 0
+  #wasRunning = false
   #isStopping = false
   #ended = Promise.withResolvers<void>()
 
@@ -68,9 +69,14 @@ export class IngressSupervisor {
   /** Resolves once an ingress is ready; rejects with `ingress/not-started`. */
   static async start(options: IngressSupervisorOptions): Promise<IngressSupervisor> {
     const supervisor = new IngressSupervisor(options)
-    const adopted = await supervisor.#adopt()
-    if (!adopted) await supervisor.#spawn()
+    supervisor.#wasRunning = await supervisor.#adopt()
+    if (!supervisor.#wasRunning) await supervisor.#spawn()
     return supervisor
+  }
+
+  /** It had outlived an earlier daemon, and serves with that one's table. */
+  get wasRunning(): boolean {
+    return this.#wasRunning
   }
 
   /** The last table that every worker of the ingress follows. */

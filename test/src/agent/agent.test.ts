@@ -23,7 +23,13 @@ class World {
   constructor(engine: FakeEngine = new FakeEngine()) {
     this.engine = engine
     this.agent = new Agent(
-      { cluster: 'k1', node: nodeId('n1'), hostname: 'host', apiAddress: '10.0.0.1:2377' },
+      {
+        cluster: 'k1',
+        node: nodeId('n1'),
+        hostname: 'host',
+        apiAddress: '10.0.0.1:2377',
+        labels: {},
+      },
       {
         engine,
         clock: this.clock,

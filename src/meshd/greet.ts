@@ -1,0 +1,46 @@
+import type { Log } from '../../mesh/base/log.ts'
+import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
+import { meshPolicy } from '../model/mesh-policy.ts'
+import { banner, joinLines } from './banner.ts'
+import type { ClusterStore } from './cluster-store.ts'
+import type { Config } from './config.ts'
+import { hostPort } from './node-facts.ts'
+import { version } from './version.ts'
+
+export interface Greeting {
+  readonly config: Config
+  readonly name: string
+  readonly how: 'founded' | 'joined' | 'resumed'
+  readonly node: LocalMeshNode
+  readonly store: ClusterStore
+  readonly runtime: string
+  readonly advertiseAddr: string
+  readonly log: Log
+}
+
+/** Tells the operator that the node is up; a founder also tells how others join. */
+export function greet({ config, name, how, node, store, ...more }: Greeting): void {
+  const controlAddress = hostPort(more.advertiseAddr, config.controlPort)
+  const facts = { version, how, name, nodeId: node.self, role: node.role }
+  more.log.info({ ...facts, cluster: node.clusterId, runtime: more.runtime }, 'meshd is up')
+  const { clusterId } = node
+  const { socketPath } = config
+  process.stdout.write(banner({ ...facts, clusterId, socketPath, controlAddress, ...more }))
+  if (how === 'founded') tellHowToJoin(store, controlAddress)
+}
+
+/** The founder's catalog holds the secrets as soon as it leads, which takes a moment. */
+function tellHowToJoin(store: ClusterStore, controlAddress: string): void {
+  const tell = (): boolean => {
+    const authority = meshPolicy.authority(store.view.catalog)
+    if (authority === null) return false
+    const { caCertificatePem, joinSecrets } = authority
+    const secrets = { managerSecret: joinSecrets.manager, workerSecret: joinSecrets.worker }
+    process.stdout.write(joinLines({ caCertificatePem, ...secrets, controlAddress }))
+    return true
+  }
+  if (tell()) return
+  const end = store.onChange(() => {
+    if (tell()) end()
+  })
+}

@@ -1,0 +1,42 @@
+import { arch, availableParallelism, totalmem } from 'node:os'
+import type { NodeFacts } from '../../mesh/node/node-facts.ts'
+import type { Config } from './config.ts'
+import { version } from './version.ts'
+
+export interface NodeFactsInput {
+  readonly config: Config
+  readonly name: string
+  readonly advertiseAddr: string
+  readonly runtime: 'docker' | 'process'
+}
+
+const architectures: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 'aarch64' }
+
+/** What this machine says of itself when it enters a cluster; the agent corrects it as it learns more. */
+export function nodeFacts({ config, name, advertiseAddr, runtime }: NodeFactsInput): NodeFacts {
+  const at = (port: number): string => hostPort(advertiseAddr, port)
+  return {
+    name,
+    gossipAddress: at(config.gossipPort),
+    controlAddress: at(config.controlPort),
+    dataPathAddress: at(config.dataPathPort),
+    availability: config.availability,
+    description: {
+      Hostname: name,
+      Platform: { Architecture: architectures[arch()] ?? arch(), OS: process.platform },
+      Resources: { NanoCPUs: availableParallelism() * 1e9, MemoryBytes: totalmem() },
+      Engine: { EngineVersion: version, Labels: config.labels },
+      Runtime: runtime,
+    },
+  }
+}
+
+export const hostPort = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+
+/** `host:port` in its parts, brackets of IPv6 taken off. */
+export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
+  return { host, port: Number(address.slice(colon + 1)) }
+}

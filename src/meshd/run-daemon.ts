@@ -1,0 +1,114 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { startMeshNode } from '../../mesh/node/start-mesh-node.ts'
+import { NodeDisk } from '../../mesh/storage/node-disk.ts'
+import { Leader } from '../leader/leader.ts'
+import { meshPolicy } from '../model/mesh-policy.ts'
+import { lockDataDir } from '../runtime/data-lock.ts'
+import { createLog } from '../runtime/logger.ts'
+import { firstSignal } from '../runtime/signals.ts'
+import { systemClock as clock } from '../runtime/system-clock.ts'
+import { systemRandom as random } from '../runtime/system-random.ts'
+import { chooseAdvertiseAddress } from './advertise-address.ts'
+import { chooseRuntime } from './choose-runtime.ts'
+import { ClusterStore } from './cluster-store.ts'
+import type { Config } from './config.ts'
+import { eventLoopDelaySampler } from './event-loop-delay.ts'
+import { explainFault } from './explain-fault.ts'
+import { greet } from './greet.ts'
+import { IngressSupervisor } from './ingress-supervisor.ts'
+import { hostPort, nodeFacts } from './node-facts.ts'
+import { writePidFile } from './pid-file.ts'
+import { RouteFeed } from './route-feed.ts'
+import { startAgent } from './start-agent.ts'
+import { startApi } from './start-api.ts'
+
+/** SIGUSR2 leaves the ingress and docker's tasks to the next daemon; the others end the node. */
+const signals = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const
+
+/** One node from start to stop. Reading order is start order; what was started last ends first. */
+export async function runDaemon(config: Config): Promise<void> {
+  const stopped = Promise.withResolvers<{ readonly leaveRunning: boolean }>()
+  void firstSignal(signals).then((signal) => {
+    stopped.resolve({ leaveRunning: signal === 'SIGUSR2' })
+  })
+  // Started by a program that is gone now: nobody would stop us.
+  if (process.connected) process.once('disconnect', () => stopped.resolve({ leaveRunning: false }))
+
+  const name = config.name ?? hostname()
+  const log = createLog({ format: config.logFormat, level: config.logLevel, name })
+  await using scope = new AsyncDisposableStack()
+  scope.use(await lockDataDir(config.dataDir))
+  scope.use(await writePidFile(join(config.dataDir, 'meshd.pid')))
+  const runtime = await chooseRuntime(config)
+  const advertiseAddr = config.advertiseAddr ?? (await chooseAdvertiseAddress(config.join?.host))
+  const loopDelay = scope.use(eventLoopDelaySampler())
+
+  const { node, how } = await startMeshNode(
+    {
+      facts: nodeFacts({ config, name, advertiseAddr, runtime }),
+      listenHost: config.listenAddr,
+      gossipPort: config.gossipPort,
+      join: config.join === null ? null : { ...config.join, timeoutMs: 15_000 },
+    },
+    {
+      disk: new NodeDisk(config.dataDir),
+      policy: meshPolicy,
+      clock,
+      random,
+      log,
+      eventLoopDelayMs: () => loopDelay.sample(),
+      fatal: (error) => {
+        log.error({ err: error }, 'this node cannot go on')
+        process.stderr.write(`${explainFault(error)}\n`)
+        process.exit(1)
+      },
+    },
+  )
+  scope.defer(() => node.stop())
+  const store = scope.use(new ClusterStore(node))
+
+  const leader = new Leader({
+    mesh: node,
+    view: () => store.view,
+    watchView: (listener) => store.onChange(listener),
+    clock,
+    random,
+    log: log.child('leader'),
+  })
+  leader.start()
+  scope.defer(() => leader.stop())
+
+  const ingress = await IngressSupervisor.start({
+    dataDir: config.dataDir,
+    listenAddr: config.listenAddr,
+    dataPathPort: config.dataPathPort,
+    workers: config.ingressWorkers,
+    logFormat: config.logFormat,
+    logLevel: config.logLevel,
+    logName: name,
+    log: log.child('ingress'),
+    clock,
+  })
+  let ending = { leaveRunning: false }
+  scope.defer(() => ingress.stop(ending))
+  ingress.setIdentity(node.identity)
+  ingress.onPeerStatus((peer, answers) => store.setDataPath(peer, answers))
+  ingress.onStopRequested(() => stopped.resolve({ leaveRunning: false }))
+
+  const controlAddress = hostPort(advertiseAddr, config.controlPort)
+  const agent = await startAgent(
+    { config, runtime, name, controlAddress, node, store, ingress },
+    { clock, log },
+  )
+  scope.defer(() => agent.stop())
+  const settleMs = ingress.wasRunning ? 2000 : 0
+  const setRoutes = ingress.setRoutes.bind(ingress)
+  scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))
+  const apiOptions = { config, advertiseAddr, runtime, node, store }
+  scope.use(await startApi(apiOptions, { clock, random, log }))
+  greet({ config, name, how, node, store, runtime, advertiseAddr, log })
+
+  ending = await stopped.promise
+  log.info(ending, 'stopping')
+}

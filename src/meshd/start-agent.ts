@@ -1,0 +1,105 @@
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { Log } from '../../mesh/base/log.ts'
+import { MeshError } from '../../mesh/base/mesh-error.ts'
+import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
+import { Agent } from '../agent/agent.ts'
+import type { ContainerEngine } from '../containers/container-engine.ts'
+import { ProcessEngine } from '../containers/process-engine.ts'
+import { serviceById } from '../model/service-view.ts'
+import { taskView } from '../model/task-view.ts'
+import type { ClusterStore } from './cluster-store.ts'
+import { coalesce } from './coalesce.ts'
+import type { Config } from './config.ts'
+import type { IngressSupervisor } from './ingress-supervisor.ts'
+import { probe } from './probe.ts'
+
+export interface StartAgentOptions {
+  readonly config: Config
+  readonly runtime: 'docker' | 'process'
+  readonly name: string
+  readonly controlAddress: string
+  readonly node: LocalMeshNode
+  readonly store: ClusterStore
+  readonly ingress: IngressSupervisor
+}
+
+interface Deps {
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Changes within this time are looked at together. */
+const quietMs = 10
+const barrierRetryMs = 500
+
+/** The agent of this node, fed with its tasks as soon as they are known for sure. */
+export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<Agent> {
+  const { node, store, ingress, name } = options
+  const engine = createEngine(options, deps)
+  const agent = new Agent(
+    {
+      cluster: node.clusterId,
+      node: node.self,
+      hostname: name,
+      apiAddress: options.controlAddress,
+      labels: options.config.labels,
+    },
+    {
+      ...deps,
+      log: deps.log.child('agent'),
+      engine,
+      publish: (key, value) => node.publish(key, value),
+      targetPorts: (serviceId) =>
+        (serviceById(store.view.catalog, serviceId)?.ports ?? [])
+          .filter(({ protocol, publishMode }) => protocol === 'tcp' && publishMode === 'ingress')
+          .map(({ targetPort }) => targetPort),
+      drained: (task, deadlineMs) => ingress.drained(task, deadlineMs),
+      probe,
+    },
+  )
+  const showIngress = (): void => {
+    const reasons = ingress.portConflicts.map((port) => [port, 'another program listens there'])
+    agent.setIngress({
+      ingressReady: ingress.pid !== null,
+      portConflicts: Object.fromEntries(reasons) as Record<string, string>,
+    })
+  }
+  ingress.onReady(showIngress)
+  ingress.onPortConflicts(showIngress)
+  await agent.start()
+  showIngress()
+  void feed(agent, options, deps)
+  return agent
+}
+
+function createEngine({ config, runtime, node }: StartAgentOptions, deps: Deps): ContainerEngine {
+  const log = deps.log.child(runtime)
+  if (runtime === 'process') {
+    return new ProcessEngine({ clock: deps.clock, log, environment: process.env })
+  }
+  throw new Error(`no docker ${config.dockerSocket} ${node.self}`)
+}
+
+/** A table that is only as new as the last crash would make containers of newer tasks look foreign. */
+async function feed(agent: Agent, options: StartAgentOptions, deps: Deps): Promise<void> {
+  const { node, store } = options
+  await isCurrent(node, store, deps.clock)
+  const update = coalesce(deps.clock, quietMs, () => {
+    const own = store.view.catalog.list('task').filter((task) => taskView(task).node === node.self)
+    agent.update(own)
+  })
+  store.onChange(update)
+  update()
+}
+
+async function isCurrent(node: LocalMeshNode, store: ClusterStore, clock: Clock): Promise<void> {
+  for (;;) {
+    try {
+      if (node.role === 'manager') await node.barrier()
+      if (store.view.catalog.index > 0) return
+    } catch (error) {
+      if (!(error instanceof MeshError)) throw error
+    }
+    await new Promise<void>((resolve) => void clock.after(barrierRetryMs, resolve))
+  }
+}

@@ -1,0 +1,81 @@
+import type { TLSSocket } from 'node:tls'
+import type { Clock } from '../../mesh/base/clock.ts'
+import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
+import type { Log } from '../../mesh/base/log.ts'
+import type { Random } from '../../mesh/base/random.ts'
+import { caDigest, formatJoinToken } from '../../mesh/identity/join-token.ts'
+import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
+import { ControlListener } from '../../mesh/transport/control-listener.ts'
+import { createApi } from '../api/create-api.ts'
+import type { Caller } from '../api/deps.ts'
+import { nodeById } from '../model/node-view.ts'
+import { ApiDialer } from './api-dialer.ts'
+import { handOver, listenOnSocket, serverFor } from './api-listener.ts'
+import type { ClusterStore } from './cluster-store.ts'
+import type { Config } from './config.ts'
+import { version } from './version.ts'
+
+export interface StartApiOptions {
+  readonly config: Config
+  readonly advertiseAddr: string
+  readonly runtime: 'docker' | 'process'
+  readonly node: LocalMeshNode
+  readonly store: ClusterStore
+}
+
+interface Deps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+/** The API for the operator (unix socket) and for the other nodes (2377, which also admits new ones). */
+export async function startApi(options: StartApiOptions, deps: Deps): Promise<AsyncDisposable> {
+  await using scope = new AsyncDisposableStack()
+  const { config, node, store, runtime } = options
+  const dialer = scope.use(new ApiDialer(node.identity, deps.clock))
+  const api = createApi({
+    ...deps,
+    node,
+    view: () => store.view,
+    engine: { runtime, socketPath: runtime === 'docker' ? config.dockerSocket : null },
+    version,
+    advertiseAddress: options.advertiseAddr,
+    dataPathPort: config.dataPathPort,
+    dialApi: (to) => dialer.route(to, controlAddressOf(store, to)),
+    joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
+  })
+  scope.defer(() => api.close())
+
+  const callers = new WeakMap<object, Caller>()
+  const serve = (callerOf: (socket: object) => Caller) => {
+    const server = serverFor((req, res) => api.request(callerOf(req.socket), req, res))
+    return server.on('upgrade', (req, socket, head) => {
+      api.upgrade(callerOf(socket), req, socket, head)
+    })
+  }
+  const forOperators = serve(() => ({ kind: 'local' }))
+  // A socket that nobody vouched for has no caller, and no node has this id.
+  const forNodes = serve((socket) => callers.get(socket) ?? { kind: 'peer', node: nodeId('') })
+  scope.defer(() => forNodes.closeAllConnections())
+  const control = await ControlListener.open(
+    {
+      identity: node.identity,
+      listen: { host: config.listenAddr, port: config.controlPort },
+      isMember: (id, peerId) => node.isMember(id, peerId),
+      onJoin: (request, remoteHost) => node.answerJoin(request, remoteHost),
+      onApiConnection: (socket: TLSSocket, peer) => {
+        callers.set(socket, { kind: 'peer', node: peer.nodeId })
+        handOver(forNodes, socket)
+      },
+    },
+    { ...deps, log: deps.log.child('control') },
+  )
+  scope.defer(() => control.close())
+  scope.use(await listenOnSocket(forOperators, config.socketPath))
+  return scope.move()
+}
+
+function controlAddressOf(store: ClusterStore, node: NodeId): string {
+  return nodeById(store.view.catalog, node)?.mesh.ControlAddress ?? 'unknown.invalid:2377'
+}
