@@ -2,14 +2,16 @@ import type { Json } from '../base/json.ts'
 import type { NodeId } from '../base/ids.ts'
 
 /**
- * What a node knows of one writer: everything with a version above `since` that still counts. It
- * promises that up to `through` nothing is missing; records beyond may be among it, with gaps.
+ * What a node knows of one writer: what still counts of the versions in (since, through], of which
+ * none is missing. A whole section also lists what is known beyond, so a record of that stretch
+ * which it does not list has been withdrawn; in a piece of news it may only have been replaced.
  */
 export interface Section {
   readonly node: NodeId
   readonly epoch: number
   readonly since: number
   readonly through: number
+  readonly isWhole: boolean
   readonly records: readonly VersionedValue[]
 }
 

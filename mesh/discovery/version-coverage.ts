@@ -24,15 +24,20 @@ export class VersionCoverage {
 
   /** Everything in (since, through] is accounted for. */
   cover(since: number, through: number): void {
-    this.#ahead.push({ since, through })
-    this.#ahead.sort((left, right) => left.since - right.since)
-    this.#ahead = this.#ahead.filter((stretch) => {
-      if (stretch.since > this.#through) return true
-      this.#through = Math.max(this.#through, stretch.through)
-      return false
-    })
+    const stretches = [...this.#ahead, { since, through }]
+    stretches.sort((left, right) => left.since - right.since)
+    this.#ahead = []
+    for (const stretch of stretches) this.#extend(stretch)
     // What does not fit is only asked for again.
     this.#ahead.splice(this.#maxStretches)
+  }
+
+  /** Stretches come in order: the next one begins after, or within, the last. */
+  #extend({ since, through }: Stretch): void {
+    const last = this.#ahead.at(-1)
+    if (since <= this.#through) this.#through = Math.max(this.#through, through)
+    else if (last === undefined || since > last.through) this.#ahead.push({ since, through })
+    else this.#ahead.splice(-1, 1, { ...last, through: Math.max(last.through, through) })
   }
 
   restart(): void {

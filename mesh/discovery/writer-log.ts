@@ -74,7 +74,7 @@ export class WriterLog {
   merge(section: Section, nowMs: number): DiscoveryRecord[] {
     if (section.epoch < this.#epoch) return []
     if (section.epoch > this.#epoch) this.restart(section.epoch, nowMs)
-    const changed = section.since === 0 ? this.#dropUnlisted(section) : []
+    const changed = section.isWhole ? this.#dropUnlisted(section) : []
     for (const record of section.records) {
       const old = this.#entries.get(record.key)
       if (old?.epoch === this.#epoch && old.version >= record.version) continue
@@ -103,12 +103,15 @@ export class WriterLog {
     const theirs = known?.epoch === epoch ? known.through : null
     if (theirs !== null && theirs >= through) return null
     const since = theirs === null || theirs < this.#forgottenThrough ? 0 : theirs
-    return { node, epoch, since, through, records: this.#since(since) }
+    return { node, epoch, since, through, isWhole: true, records: this.#since(since) }
   }
 
   /** The writer's own news, cut into sections of about `maxBytes` that follow each other. */
   newsSince(since: number, maxBytes: number): Section[] {
     const { node, epoch, through } = this.known
+    const piece = (since: number, through: number, records: VersionedValue[]): Section => {
+      return { node, epoch, since, through, isWhole: false, records }
+    }
     const sections: Section[] = []
     let records: VersionedValue[] = []
     let bytes = 0
@@ -117,7 +120,7 @@ export class WriterLog {
       const nextBytes = recordBytes(record.key, record.value)
       const last = records.at(-1)
       if (last !== undefined && bytes + nextBytes > maxBytes) {
-        sections.push({ node, epoch, since: from, through: last.version, records })
+        sections.push(piece(from, last.version, records))
         from = last.version
         records = []
         bytes = 0
@@ -125,7 +128,7 @@ export class WriterLog {
       records.push(record)
       bytes += nextBytes
     }
-    return [...sections, { node, epoch, since: from, through, records }]
+    return [...sections, piece(from, through, records)]
   }
 
   /** Drops what has been over for long enough. */
@@ -143,12 +146,13 @@ export class WriterLog {
     return withdrawn
   }
 
-  /** A whole set was told: what it does not list was withdrawn so long ago that nobody remembers. */
-  #dropUnlisted(section: Section): DiscoveryRecord[] {
-    const listed = new Set(section.records.map(({ key }) => key))
+  /** What a whole section does not list was withdrawn so long ago that nobody remembers it. */
+  #dropUnlisted({ since, through, records }: Section): DiscoveryRecord[] {
+    const listed = new Set(records.map(({ key }) => key))
     const withdrawn: DiscoveryRecord[] = []
     for (const [key, entry] of this.#entries) {
-      if (entry.epoch < this.#epoch || entry.version > section.through || listed.has(key)) continue
+      const isCovered = entry.version > since && entry.version <= through
+      if (entry.epoch < this.#epoch || !isCovered || listed.has(key)) continue
       if (entry.buriedAtMs === null) withdrawn.push(this.#withdraw(key, entry))
       else this.#drop(key)
     }

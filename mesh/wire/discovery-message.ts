@@ -50,13 +50,15 @@ const record: z.ZodType<VersionedValue> = z
   .transform(([version, key, value]) => ({ version, key, value }))
 
 const section: z.ZodType<Section> = z
-  .tuple([id, count, count, count, z.array(record).max(maxRecords)])
+  .tuple([id, count, count, count, z.boolean(), z.array(record).max(maxRecords)])
   .refine(([, , since, through]) => since <= through, 'must not end before it begins')
   .refine(
-    ([, , since, , records]) => records.every(({ version }) => version > since),
+    ([, , since, , , records]) => records.every(({ version }) => version > since),
     'must hold only what came after its beginning',
   )
-  .transform(([node, epoch, since, through, records]) => ({ node, epoch, since, through, records }))
+  .transform(([node, epoch, since, through, isWhole, records]) => {
+    return { node, epoch, since, through, isWhole, records }
+  })
 
 const known: z.ZodType<Known> = z
   .tuple([id, count, count])
@@ -98,11 +100,12 @@ function decodeBounded<T>(
 
 const wireKnown = ({ node, epoch, through }: Known): unknown => [node, epoch, through]
 
-const wireSection = ({ node, epoch, since, through, records }: Section): unknown => [
+const wireSection = ({ node, epoch, since, through, isWhole, records }: Section): unknown => [
   node,
   epoch,
   since,
   through,
+  isWhole,
   records.map(({ version, key, value }) => [version, key, value]),
 ]
 

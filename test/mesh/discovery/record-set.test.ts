@@ -5,6 +5,7 @@ import type { Json } from '../../../mesh/base/json.ts'
 import { nodeId, type NodeId } from '../../../mesh/base/ids.ts'
 import { discoveryDefaults, type DiscoveryOptions } from '../../../mesh/discovery/options.ts'
 import { RecordSet } from '../../../mesh/discovery/record-set.ts'
+import type { Section } from '../../../mesh/discovery/section.ts'
 
 const idOf = (name: string): NodeId => nodeId(name.padEnd(25, '0'))
 const [a, b, c] = [idOf('a'), idOf('b'), idOf('c')]
@@ -59,19 +60,32 @@ test('a lost piece shows as a gap, which any other node can fill', () => {
 
 test('pieces that arrive in another order, or twice, lead to the same set', () => {
   const one = setOf(a)
-  for (let at = 0; at < 20; at++) one.publish(`k${at % 7}`, at, 0)
-  one.publish('k3', null, 0)
-  const pieces = one.ownNews(0, 60)
-  assert.ok(pieces.length > 3)
+  const pieces: Section[] = []
+  for (let at = 0; at < 20; at++) {
+    one.publish(`k${at % 7}`, at < 18 ? at : null, 0)
+    pieces.push(...one.ownNews(at, plenty))
+  }
   fc.assert(
     fc.property(fc.shuffledSubarray([...pieces, ...pieces], { minLength: 12 }), (order) => {
       const two = setOf(b)
-      for (const piece of [...order, ...pieces]) two.merge(piece, 0)
+      for (const piece of [...order, ...pieces.toReversed()]) two.merge(piece, 0)
       assert.deepEqual(said(two, a), said(one, a))
       assert.deepEqual([two.gaps(), pull(two, one)], [[], 0])
     }),
     { numRuns: 50 },
   )
+})
+
+test('a piece of news withdraws nothing that a later piece replaces', () => {
+  const [one, two] = [setOf(a), setOf(b)]
+  one.publish('x', 1, 0)
+  pull(two, one)
+  one.publish('y', 1, 0)
+  one.publish('x', 2, 0)
+  const [first] = one.ownNews(0, 1)
+  assert.ok(first !== undefined && first.through === 2)
+  two.merge(first, 0)
+  assert.deepEqual(said(two, a), { x: 1, y: 1 })
 })
 
 test('a withdrawal is told, and removes the record even where nobody remembers it any more', () => {
@@ -169,7 +183,7 @@ test('a writer that keeps no limit cannot fill our memory', () => {
     key: `k${at}`,
     value: at,
   }))
-  set.merge({ node: a, epoch: 1, since: 0, through: 1000, records }, 0)
+  set.merge({ node: a, epoch: 1, since: 0, through: 1000, isWhole: true, records }, 0)
   assert.ok(set.records().length <= 20)
 })
 

@@ -20,7 +20,19 @@ test('what is known already takes nothing back', () => {
 
 test('at most so many stretches are held, the nearest ones', () => {
   const coverage = new VersionCoverage(2)
-  for (const since of [10, 20, 30, 40]) coverage.cover(since, since + 10)
-  coverage.cover(0, 10)
+  for (const since of [10, 20, 30, 40]) coverage.cover(since, since + 5)
+  coverage.cover(0, 20)
+  coverage.cover(25, 50)
+  assert.equal(coverage.through, 50)
+  coverage.restart()
+  for (const since of [10, 20, 30, 40]) coverage.cover(since, since + 5)
+  coverage.cover(0, 30)
   assert.equal(coverage.through, 30)
+})
+
+test('stretches that touch or overlap count as one', () => {
+  const coverage = new VersionCoverage(1)
+  for (const since of [30, 10, 20, 25, 10]) coverage.cover(since, since + 10)
+  coverage.cover(0, 10)
+  assert.deepEqual([coverage.through, coverage.hasGap], [35, false])
 })

@@ -158,7 +158,7 @@ test('two peers that disagree about a member do not go on comparing for ever', a
   const cluster = new Cluster(2)
   await cluster.clock.run(3000)
   let questions = 0
-  const { transport } = cluster.hosts[0] as MemoryHost
+  const { transport } = cluster.hosts[1] as MemoryHost
   const request = transport.request.bind(transport)
   transport.request = (...asked) => {
     questions++

@@ -26,6 +26,7 @@ const section: fc.Arbitrary<Section> = fc
     epoch: 5,
     since,
     through: since + extra,
+    isWhole: extra % 2 === 0,
     records: values.map(([key, value], at) => ({
       version: since + 1 + at,
       key,
@@ -49,22 +50,24 @@ test('sections, questions and answers come back as they were sent', () => {
 
 test('what breaks the promise of a section is refused', () => {
   const refusals = [
-    [node, 1, 5, 4, []],
-    [node, 1, 5, 9, [[5, 'x', 1]]],
-    ['short', 1, 0, 0, []],
-    [node, -1, 0, 0, []],
-    [node, 2 ** 53, 0, 0, []],
-    [node, 1, 0, 1, [[1, '', 1]]],
-    [node, 1, 0, 1, [[1, 'x'.repeat(2000), 1]]],
+    [node, 1, 5, 4, true, []],
+    [node, 1, 5, 9, true, [[5, 'x', 1]]],
+    ['short', 1, 0, 0, true, []],
+    [node, -1, 0, 0, true, []],
+    [node, 2 ** 53, 0, 0, true, []],
+    [node, 1, 0, 1, true, [[1, '', 1]]],
+    [node, 1, 0, 1, true, [[1, 'x'.repeat(2000), 1]]],
     { node },
   ]
+  const accepted = [node, 1, 0, 1, true, [[1, 'x', 1]]]
+  assert.ok(!isRefused(decodePublishedRecords(encodeJson(accepted))))
   for (const refused of refusals) {
     assert.ok(isRefused(decodePublishedRecords(encodeJson(refused))), JSON.stringify(refused))
   }
 })
 
 test('values nested too deep, and frames too long, are refused without harm', () => {
-  const deep = `[["${node}",1,0,1,[[1,"x",${'['.repeat(9000)}${']'.repeat(9000)}]]]`.slice(1)
+  const deep = `["${node}",1,0,1,true,[[1,"x",${'['.repeat(9000)}${']'.repeat(9000)}]]]`
   assert.ok(isRefused(decodePublishedRecords(new TextEncoder().encode(deep))))
   assert.ok(isRefused(decodePublishedRecords(new Uint8Array(200_000))))
 })
