@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ApiService, ApiTask } from '../../../src/client/types.ts'
+import { parseTemplate } from '../../../src/meshctl/go-template.ts'
+import { humanBytes, humanDuration } from '../../../src/meshctl/human.ts'
+import { progressOf } from '../../../src/meshctl/progress.ts'
+import { parsePublish } from '../../../src/meshctl/publish.ts'
+import { durationNs, nanoCpus, sizeBytes } from '../../../src/meshctl/quantities.ts'
+import { serviceSpecOf } from '../../../src/meshctl/service-spec.ts'
+import { table } from '../../../src/meshctl/table.ts'
+import { fullSpec } from '../api/service-spec.ts'
+
+test("the flags make the spec that docker's CLI makes of them", () => {
+  const spec = serviceSpecOf({
+    image: 'img:1',
+    args: ['cmd', 'a', 'b'],
+    env: { HOME: '/root' },
+    flags: {
+      name: 'full',
+      replicas: '2',
+      constraint: ['node.role==worker'],
+      env: ['A=b', 'UNSET'],
+      label: ['x=y'],
+      containerLabel: ['c=d'],
+      limitCpu: '.5',
+      limitMemory: '10m',
+      reserveCpu: '.1',
+      reserveMemory: '5m',
+      restartCondition: 'any',
+      restartDelay: '3s',
+      restartMaxAttempts: '2',
+      restartWindow: '3s',
+      stopGracePeriod: '4s',
+      stopSignal: 'SIGINT',
+      replicasMaxPerNode: '2',
+    },
+  })
+  const { ContainerSpec, ForceUpdate: _zero, ...template } = fullSpec.TaskTemplate
+  const { Init: _off, DNSConfig: _none, ...container } = ContainerSpec
+  const recorded = { ...fullSpec, TaskTemplate: { ...template, ContainerSpec: container } }
+  assert.deepEqual(spec, recorded)
+})
+
+test('ports are understood in both of docker’s grammars', () => {
+  const web = { Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080, PublishMode: 'ingress' }
+  assert.deepEqual(parsePublish('8080:80'), web)
+  assert.deepEqual(parsePublish('8080:80/tcp'), web)
+  assert.deepEqual(parsePublish('published=8080,target=80'), web)
+  assert.deepEqual(parsePublish('target=80,published=8080,mode=host'), {
+    ...web,
+    PublishMode: 'host',
+  })
+  const { PublishedPort: _open, ...open } = web
+  assert.deepEqual(parsePublish('80'), open)
+  for (const bad of ['', '80:', ':80', '0:80', '80:70000', 'a=1', 'published=80', '80:80/']) {
+    assert.throws(() => parsePublish(bad), /invalid --publish/, bad)
+  }
+})
+
+test('durations, sizes and CPUs are read as docker reads them', () => {
+  assert.equal(durationNs('x', '1m30s'), 90e9)
+  assert.equal(durationNs('x', '1.5s'), 1.5e9)
+  assert.equal(durationNs('x', '250ms'), 250e6)
+  assert.equal(sizeBytes('x', '512m'), 512 * 1024 ** 2)
+  assert.equal(sizeBytes('x', '1.5GiB'), 1.5 * 1024 ** 3)
+  assert.equal(sizeBytes('x', '100'), 100)
+  assert.equal(nanoCpus('x', '.5'), 5e8)
+  for (const bad of ['', '1', '1x', 's', '1s2', '-1s']) assert.throws(() => durationNs('x', bad))
+  for (const bad of ['', 'm', '1q', '-1']) assert.throws(() => sizeBytes('x', bad))
+  for (const bad of ['', '.', '1e3', '-1']) assert.throws(() => nanoCpus('x', bad))
+})
+
+test('templates show fields, JSON and maps, and name what is not there', () => {
+  const value = { A: { B: 'c', N: 3, L: ['x', 'y'], M: { k: 'v' } } }
+  const render = (text: string): string => parseTemplate(text).render(value)
+  assert.equal(render('{{.A.B}} is {{ .A.N }}'), 'c is 3')
+  assert.equal(render('{{json .A.L}}'), '["x","y"]')
+  assert.equal(render('{{.A.L}} {{.A.M}}'), '[x y] map[k:v]')
+  assert.equal(render('{{upper .A.B}}\\t{{len .A.L}}'), 'C\t2')
+  assert.equal(render('{{index .A.M "k"}}'), 'v')
+  assert.throws(() => render('{{.A.X}}'), /no field X/)
+  assert.throws(() => render('{{range .A}}'), /not understood/)
+  assert.throws(() => render('{{.A'), /not closed/)
+})
+
+test('a table has no borders and no trailing spaces', () => {
+  const text = table([
+    ['ID', 'NAME', 'PORTS'],
+    ['a-longer-id', 'x', ''],
+  ])
+  assert.equal(text, 'ID            NAME      PORTS\na-longer-id   x\n')
+})
+
+test('times and sizes are in words for people', () => {
+  const second = 1000
+  const cases: [number, string][] = [
+    [0, 'less than a second'],
+    [1.5 * second, '1 second'],
+    [59 * second, '59 seconds'],
+    [90 * second, 'about a minute'],
+    [600 * second, '10 minutes'],
+    [4000 * second, 'about an hour'],
+    [36 * 3600 * second, '36 hours'],
+    [10 * 86_400 * second, '10 days'],
+  ]
+  for (const [ms, words] of cases) assert.equal(humanDuration(ms), words)
+  assert.equal(humanBytes(4 * 1024 ** 3), '4GiB')
+  assert.equal(humanBytes(1536), '1.5KiB')
+})
+
+const meta = { Version: { Index: 1 }, UpdatedAt: '' }
+
+function serviceOf(replicas: number, condition = 'any'): ApiService {
+  const TaskTemplate = { ContainerSpec: { Image: 'i' }, RestartPolicy: { Condition: condition } }
+  const Mode = { Replicated: { Replicas: replicas } }
+  return { ...meta, ID: 's', CreatedAt: '', Spec: { Name: 'web', TaskTemplate, Mode } }
+}
+
+function taskOf(slot: number, state: string, more: Partial<ApiTask> = {}): ApiTask {
+  return {
+    ...meta,
+    ID: `${slot}-${state}`,
+    CreatedAt: '2026-01-01T00:00:00Z',
+    ServiceID: 's',
+    ServiceName: 'web',
+    Slot: slot,
+    NodeID: 'n',
+    Spec: { ContainerSpec: { Image: 'i' } },
+    Status: { State: state, Timestamp: '' },
+    DesiredState: ['failed', 'complete', 'shutdown'].includes(state) ? 'shutdown' : 'running',
+    ...more,
+  }
+}
+
+test('progress counts one task a slot: the one that is wanted, else the newest', () => {
+  const failed = taskOf(1, 'failed', { CreatedAt: '2026-01-02T00:00:00Z' })
+  const progress = progressOf(serviceOf(2), [failed, taskOf(1, 'running'), taskOf(2, 'starting')])
+  assert.equal(progress.running, 1)
+  assert.deepEqual(
+    progress.tasks.map(({ Status }) => Status.State),
+    ['running', 'starting'],
+  )
+  assert.equal(progress.isDone, false)
+  const all = [taskOf(1, 'running'), taskOf(2, 'running')]
+  assert.equal(progressOf(serviceOf(2), all).isDone, true)
+  assert.equal(progressOf(serviceOf(1), all).isDone, false, 'the surplus one still runs')
+})
+
+test('tasks that ended well count as done, broken ones that stay broken end the waiting', () => {
+  assert.equal(progressOf(serviceOf(1, 'none'), [taskOf(1, 'complete')]).isDone, true)
+  const broken = progressOf(serviceOf(1, 'none'), [taskOf(1, 'failed')])
+  assert.deepEqual([broken.isDone, broken.isHopeless], [false, true])
+  assert.equal(progressOf(serviceOf(1), [taskOf(1, 'failed')]).isHopeless, false)
+})
