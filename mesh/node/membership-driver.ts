@@ -3,6 +3,7 @@ import type { Datagrams } from '../base/datagrams.ts'
 import { unreachable } from '../base/assert.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
+import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import { Membership } from '../membership/membership.ts'
 import type { Effect, Input, Seed } from '../membership/message.ts'
@@ -23,6 +24,7 @@ export interface MembershipDriverDeps {
 
 export interface MembershipDriverOptions {
   readonly self: NodeId
+  /** Refused with `membership/meta-too-long` when packets would have no room for anything else. */
   readonly meta: MemberMeta
   /** Differences to `lanDefaults`. */
   readonly membership?: Partial<MembershipOptions>
@@ -32,9 +34,12 @@ const tickMs = 25
 const samplePeriodMs = 1000
 /** Three rounds of gossip: the goodbye has gone to three peers, three times. */
 const goodbyeMs = 300
+/** What every message says of its sender must leave room in a packet for the message itself. */
+const maxSenderBytes = 700
 
 /** Runs the membership rules on a socket and a clock. */
 export class MembershipDriver {
+  readonly #self: NodeId
   readonly #membership: Membership
   readonly #datagrams: Datagrams
   readonly #clock: Clock
@@ -45,13 +50,15 @@ export class MembershipDriver {
 
   constructor(deps: MembershipDriverDeps, { self, meta, membership }: MembershipDriverOptions) {
     const { datagrams, clock, random, log, eventLoopDelayMs } = deps
+    checkFits(self, meta)
+    this.#self = self
     this.#datagrams = datagrams
     this.#clock = clock
     this.#log = log.child('membership')
     this.#membership = new Membership({
       self,
       meta,
-      incarnation: clock.nowMs(),
+      incarnation: Math.floor(clock.nowMs()),
       random,
       sizes: swimSizes,
       options: { ...lanDefaults, ...membership },
@@ -90,6 +97,7 @@ export class MembershipDriver {
 
   /** New facts about this node, told to everybody. */
   updateMeta(meta: MemberMeta): void {
+    checkFits(this.#self, meta)
     this.#step({ kind: 'update-meta', meta })
   }
 
@@ -140,4 +148,16 @@ export class MembershipDriver {
         return unreachable(effect)
     }
   }
+}
+
+function checkFits(self: NodeId, meta: MemberMeta): void {
+  const sender = { id: self, incarnation: Number.MAX_SAFE_INTEGER, meta, health: 0 }
+  const bytes = swimSizes.messageBytes({ kind: 'gossip', sender, rumours: [] })
+  if (bytes <= maxSenderBytes) return
+  throw new MeshError({
+    code: 'membership/meta-too-long',
+    ...meta,
+    bytes,
+    maxBytes: maxSenderBytes,
+  })
 }

@@ -94,3 +94,13 @@ test('a stopped driver says nothing any more', () => {
   clock.advance(5000)
   assert.deepEqual(heard, [])
 })
+
+test('a name that leaves no room in a packet is refused at the start', () => {
+  const deps = { ...cluster([]), random: new SeededRandom(1), log: silentLog }
+  const { datagrams } = deps.network.attach(seedOf('a').id, 'a:1')
+  const { id: self, meta } = seedOf('a')
+  const create = (name: string) =>
+    new MembershipDriver({ ...deps, datagrams }, { self, meta: { ...meta, name } })
+  assert.doesNotThrow(() => create('n'.repeat(253)).stop())
+  assert.throws(() => create('ä'.repeat(400)), /membership\/meta-too-long/)
+})
