@@ -23,6 +23,7 @@ export interface ControlListener {
   onAlone(): void
 }
 
+const connectionsLimit = 16
 /** Told numbers are replaced by newer ones anyway: a meshd that does not read is cut off. */
 const queuedBytesLimit = 4 * 1024 * 1024
 
@@ -33,19 +34,18 @@ export class ControlServer {
   readonly #listener: ControlListener
   #current: Socket | null = null
 
-  private constructor(log: Log, listener: ControlListener) {
+  constructor(log: Log, listener: ControlListener) {
     this.#log = log
     this.#listener = listener
     this.#server = createServer((socket) => this.#accept(socket))
+    this.#server.maxConnections = connectionsLimit
   }
 
   /** Rejects with `ingress/already-running` when another ingress answers on that path. */
-  static async listen(path: string, log: Log, listener: ControlListener): Promise<ControlServer> {
-    const control = new ControlServer(log, listener)
-    const isFree = await listenOnPath(control.#server, path)
+  async listen(path: string): Promise<void> {
+    const isFree = await listenOnPath(this.#server, path)
     if (!isFree) throw new MeshError({ code: 'ingress/already-running', path })
     await chmod(path, 0o600)
-    return control
   }
 
   send(message: FromIngress): void {
@@ -61,8 +61,6 @@ export class ControlServer {
   }
 
   #accept(socket: Socket): void {
-    this.#current?.destroy()
-    this.#current = socket
     const splitter = new FrameSplitter(ingressMessageLimit)
     socket.on('data', (chunk: Buffer) => {
       const payloads = splitter.push(chunk)
@@ -79,8 +77,19 @@ export class ControlServer {
 
   #receive(socket: Socket, payload: Uint8Array): void {
     const message = decodeJson(toIngress, payload)
-    if (isRefused(message)) this.#refuse(socket, message.refused)
-    else if (this.#current === socket) this.#listener.onMessage(message)
+    if (isRefused(message)) {
+      this.#refuse(socket, message.refused)
+      return
+    }
+    if (message.kind === 'hello') this.#lead(socket)
+    if (this.#current === socket) this.#listener.onMessage(message)
+    else this.#refuse(socket, 'no hello')
+  }
+
+  #lead(socket: Socket): void {
+    const before = this.#current
+    this.#current = socket
+    if (before !== socket) before?.destroy()
   }
 
   #refuse(socket: Socket, because: string): void {

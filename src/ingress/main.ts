@@ -65,11 +65,12 @@ const ingress = new Ingress(
     },
   },
 )
-const control = await ControlServer.listen(join(settings['data-dir'], 'ingress.sock'), log, {
+const control = new ControlServer(log, {
   onMessage: (message) => ingress.receive(message),
   onAlone: () => ingress.alone(),
 })
 ingress.attach(control)
+await control.listen(join(settings['data-dir'], 'ingress.sock'))
 writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
 log.info({ workers: settings.workers, address: settings['listen-addr'] }, 'ingress is up')
 

@@ -21,6 +21,7 @@ export interface IngressLinkListener {
   onClosed(because: string): void
 }
 
+const greetingLimitMs = 2000
 /** Beyond this, only the newest table is worth sending. */
 const queuedBytesMark = 1024 * 1024
 
@@ -45,12 +46,14 @@ export class IngressLink {
   }
 
   /** Null when no ingress answers there. */
-  static connect(dataDir: string, version: string): Promise<IngressLink | null> {
+  static connect(dataDir: string, version: string, clock: Clock): Promise<IngressLink | null> {
     return new Promise((resolve) => {
+      const cancelLimit = clock.after(greetingLimitMs, () => socket.destroy())
       const socket = connect(join(dataDir, 'ingress.sock'))
       const link = new IngressLink(socket)
       socket.once('connect', () => link.send({ kind: 'hello', version }))
       socket.once('close', () => {
+        cancelLimit()
         resolve(null)
         link.#listener?.onClosed(link.#because ?? 'closed')
       })
@@ -60,6 +63,7 @@ export class IngressLink {
           link.version = message.version
           link.pid = message.pid
           link.#listener = null
+          cancelLimit()
           resolve(link)
         },
         onClosed: () => {},

@@ -53,6 +53,7 @@ export class IngressSupervisor {
   readonly #conflictListeners: ((ports: readonly number[]) => void)[] = []
   readonly #readyListeners: (() => void)[] = []
   readonly #stopListeners: (() => void)[] = []
+  readonly #peerStatus = new Map<NodeId, boolean>()
   #conflicts: readonly number[] = []
   #traffic: IngressTraffic = { services: [], tasks: [] }
   #appliedVersion = 0
@@ -105,6 +106,10 @@ export class IngressSupervisor {
 
   setRoutes(table: RouteTable): void {
     this.#table = table
+    const peers = new Set(table.peers.map((peer) => peer.node))
+    for (const node of this.#peerStatus.keys()) {
+      if (!peers.has(node)) this.#peerStatus.delete(node)
+    }
     this.#link?.sendRoutes(table)
   }
 
@@ -128,9 +133,10 @@ export class IngressSupervisor {
     })
   }
 
-  /** Whether a peer's data path answers, whenever that changes. */
+  /** Whether a peer's data path answers: what is known now, then every change. */
   onPeerStatus(listener: (node: NodeId, answers: boolean) => void): void {
     this.#peerListeners.push(listener)
+    for (const [node, answers] of this.#peerStatus) listener(node, answers)
   }
 
   /** All ports that this node should listen on and cannot, whenever they change. */
@@ -201,7 +207,7 @@ export class IngressSupervisor {
   }
 
   #connect(): Promise<IngressLink | null> {
-    return IngressLink.connect(this.#options.dataDir, this.#version)
+    return IngressLink.connect(this.#options.dataDir, this.#version, this.#options.clock)
   }
 
   #use(link: IngressLink): void {
@@ -230,8 +236,7 @@ export class IngressSupervisor {
         for (const listener of this.#conflictListeners) listener(message.ports)
         return
       case 'peer-status':
-        for (const listener of this.#peerListeners) listener(message.node, message.answers)
-        return
+        return this.#peerAnswers(message.node, message.answers)
       case 'open-connections':
         return this.#openConnections(message.task, message.open)
       case 'counters':
@@ -245,6 +250,11 @@ export class IngressSupervisor {
       default:
         return unreachable(message)
     }
+  }
+
+  #peerAnswers(node: NodeId, answers: boolean): void {
+    this.#peerStatus.set(node, answers)
+    for (const listener of this.#peerListeners) listener(node, answers)
   }
 
   #stopping(): void {

@@ -1,6 +1,5 @@
 import * as z from 'zod'
 import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
-import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 
 /**
@@ -10,8 +9,16 @@ import type { RouteTable } from '../routing/route-table.ts'
  */
 export const ingressMessageLimit = 16 * 1024 * 1024
 
-/** All of an identity that the data path needs: the libp2p key stays with meshd. */
-export type TunnelIdentity = Omit<NodeIdentity, 'libp2pPrivateKey'>
+/** All of a node's identity that the data path needs: the libp2p key stays with meshd. */
+export interface TunnelIdentity {
+  readonly nodeId: NodeId
+  readonly clusterId: string
+  readonly role: 'manager' | 'worker'
+  readonly peerId: string
+  readonly certificatePem: string
+  readonly tlsKeyPem: string
+  readonly caCertificatesPem: readonly string[]
+}
 
 export type ToIngress =
   | { readonly kind: 'hello'; readonly version: string }
