@@ -90,6 +90,20 @@ function consensusComplaint(error: MeshError): Complaint | null {
         why: 'the leader went away before it could say so',
         hint: 'look at the object, then ask again if need be',
       }
+    case 'raft/overloaded':
+      return {
+        status: 503,
+        code,
+        what: 'this node has more calls under way than it can follow; nothing was written',
+        hint: 'try again in a moment',
+      }
+    case 'raft/too-large':
+      return {
+        status: 413,
+        code,
+        what: 'the change is larger than one entry of the log may be',
+        why: `${String(error.fault['bytes'])} bytes, the limit is ${String(error.fault['limitBytes'])}`,
+      }
     case 'raft/not-a-manager':
       return { status: 503, code, what: 'This node is not a swarm manager' }
     default:

@@ -145,6 +145,8 @@ function answerFault(res: ServerResponse, error: ApiError): void {
 
 const hopByHop = [
   'connection',
+  // Answered by our own server already; http-proxy would skip its hooks for such a call.
+  'expect',
   'keep-alive',
   'proxy-authenticate',
   'proxy-authorization',

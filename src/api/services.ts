@@ -1,7 +1,7 @@
 import { drawId } from '../../mesh/base/ids.ts'
-import type { Service } from '../model/docker.ts'
+import type { Service, ServiceSpec } from '../model/docker.ts'
 import type { ClusterView } from '../model/observed.ts'
-import { notYet } from './api-error.ts'
+import { hasStatus, notYet } from './api-error.ts'
 import type { ApiContext } from './api-context.ts'
 import { decode } from './decode.ts'
 import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
@@ -58,12 +58,27 @@ export async function inspectService(
 export async function createService(context: ApiContext, exchange: Exchange): Promise<void> {
   context.refuseOnWorker()
   const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
-  const view = await context.currentView()
   const id = drawId(context.deps.random)
-  const name = submitted.Name || `service-${id.slice(0, 8)}`
-  const draft = draftService({ ...submitted, Name: name }, { view, deps: context.deps })
-  await context.write([{ kind: 'create', object: { kind: 'service', id, ...draft } }])
+  const spec = { ...submitted, Name: submitted.Name || `service-${id.slice(0, 8)}` }
+  await againIfPortWasTaken(spec, async () => {
+    const draft = draftService(spec, { view: await context.currentView(), deps: context.deps })
+    await context.write([{ kind: 'create', object: { kind: 'service', id, ...draft } }])
+  })
   sendJson(exchange, 201, { ID: id, Warnings: null })
+}
+
+const portAttempts = 3
+
+/** Two services may be given the same free port at the same moment; only the table can tell. */
+async function againIfPortWasTaken(spec: ServiceSpec, write: () => Promise<void>): Promise<void> {
+  const isFreeChoice = (spec.EndpointSpec?.Ports ?? []).some((port) => !port.PublishedPort)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!isFreeChoice || attempt === portAttempts || !hasStatus(error, 409)) throw error
+    }
+  }
 }
 
 export async function updateService(
