@@ -1,0 +1,74 @@
+import type { ContainerInspectInfo } from 'dockerode'
+import type { ContainerRequest, ContainerState } from './container-engine.ts'
+import { lastLineOf } from './output-tail.ts'
+
+/** Whose containers an engine may touch. */
+export interface Owner {
+  readonly cluster: string
+  readonly node: string
+}
+
+const portsLabel = 'mesh.ports'
+const neverStarted = '0001-01-01T00:00:00Z'
+
+/** What every container of ours carries, whatever the caller put into its request. */
+export function ownerLabels(owner: Owner, request: ContainerRequest): Record<string, string> {
+  return {
+    'mesh.cluster': owner.cluster,
+    'mesh.node': owner.node,
+    'mesh.task': request.taskId,
+    [portsLabel]: request.targetPorts.join(','),
+  }
+}
+
+export const ownerFilter = ({ cluster, node }: Owner): string[] => [
+  `mesh.cluster=${cluster}`,
+  `mesh.node=${node}`,
+]
+
+export function isOwn(info: ContainerInspectInfo, { cluster, node }: Owner): boolean {
+  const labels = info.Config.Labels ?? {}
+  return labels['mesh.cluster'] === cluster && labels['mesh.node'] === node
+}
+
+export function stateOf(info: ContainerInspectInfo, lastLine: string | null): ContainerState {
+  const { State } = info
+  const hasExited = State.Status === 'exited' || State.Status === 'dead'
+  return {
+    id: info.Id,
+    taskId: info.Config.Labels?.['mesh.task'] ?? '',
+    running: State.Running,
+    started: State.StartedAt !== neverStarted,
+    pid: State.Pid,
+    exitCode: hasExited ? State.ExitCode : null,
+    isOutOfMemory: State.OOMKilled,
+    health: healthOf(State.Health?.Status),
+    targets: State.Running ? targetsOf(info) : {},
+    ...(lastLine !== null && { lastLine }),
+  }
+}
+
+function healthOf(status: string | undefined): ContainerState['health'] {
+  return status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none'
+}
+
+/** Its own address on the bridge: nothing is published by Docker, the ingress dials it directly. */
+function targetsOf(info: ContainerInspectInfo): Record<string, string> {
+  const { bridge, ...others } = info.NetworkSettings.Networks ?? {}
+  const address = bridge?.IPAddress || Object.values(others)[0]?.IPAddress || ''
+  const ports = info.Config.Labels?.[portsLabel] ?? ''
+  if (address === '' || ports === '') return {}
+  return Object.fromEntries(ports.split(',').map((port) => [port, `${address}:${port}`]))
+}
+
+/** Docker frames the output of a container without a terminal: stream(1) 0(3) length(4), bytes. */
+export function lastLineOfLog(log: Buffer): string | null {
+  const parts: Buffer[] = []
+  let at = 0
+  while (at + 8 <= log.length) {
+    const end = at + 8 + log.readUInt32BE(at + 4)
+    parts.push(log.subarray(at + 8, end))
+    at = end
+  }
+  return lastLineOf(Buffer.concat(parts).toString('utf8'))
+}
