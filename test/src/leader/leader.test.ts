@@ -19,10 +19,13 @@ class MeshTwin {
   outstanding = 0
   mostOutstanding = 0
   writeDelayMs = 1
+  /** How long after a write is acknowledged the view shows it. */
+  viewLagMs = 0
   barrierFault: MeshError | null = null
   /** Faults for the next proposals, in order; null lets one through. */
   faults: (MeshError | 'refuse' | null)[] = []
   readonly leader: Leader
+  #seen = this.cluster.catalog
   #followLeader: (view: LeaderView) => void = () => {}
   #changed: () => void = () => {}
 
@@ -36,7 +39,7 @@ class MeshTwin {
           return () => (this.#followLeader = () => {})
         },
       },
-      view: () => this.cluster.view,
+      view: () => ({ ...this.cluster.view, catalog: this.#seen }),
       watchView: (listener) => {
         this.#changed = listener
         return () => (this.#changed = () => {})
@@ -56,7 +59,7 @@ class MeshTwin {
   change(happen: () => void): void {
     this.cluster.nowMs = this.clock.nowMs()
     happen()
-    this.#changed()
+    this.#show()
   }
 
   async #barrier(): Promise<void> {
@@ -80,8 +83,19 @@ class MeshTwin {
     }
     const applied = applyTransaction(cluster.catalog, transaction, cluster.catalog.index + 1)
     cluster.catalog = applied.catalog
-    this.#changed()
+    if (this.viewLagMs === 0) this.#show()
+    else this.clock.after(this.viewLagMs, () => this.#show())
     return applied.result
+  }
+
+  /** Other news than that of the catalog. */
+  notice(): void {
+    this.#changed()
+  }
+
+  #show(): void {
+    this.#seen = this.cluster.catalog
+    this.#changed()
   }
 
   #refused(): ApplyResult {
@@ -144,6 +158,18 @@ test('one proposal is on its way at a time, however slow', async () => {
   await mesh.clock.run(5000)
   assert.equal(mesh.mostOutstanding, 1)
   assert.equal(mesh.cluster.tasks.length, 19)
+})
+
+test('a write that the view does not show yet is not made twice', async () => {
+  const mesh = meshWithService()
+  mesh.viewLagMs = 700
+  mesh.elect(1)
+  for (let at = 0; at < 20; at++) {
+    await mesh.clock.run(100)
+    mesh.notice()
+  }
+  assert.equal(mesh.cluster.tasks.length, 2)
+  assert.equal(mesh.writtenAtMs.length, 1)
 })
 
 test('it looks again when something falls due, without being told', async () => {

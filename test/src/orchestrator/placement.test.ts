@@ -61,6 +61,39 @@ test('reservations add up on a node until it is full', () => {
   assert.equal(twin.tasks.filter((task) => task.node !== null).length, 2)
 })
 
+test('a task on its way out keeps its reservation, but weighs no more', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1', { nanoCpus: 3e9 })
+  twin.addService('old', spec({ Resources: { Reservations: { NanoCPUs: 2e9 } } }))
+  twin.settle()
+  const leaving = twin.service('old')
+  twin.remove('service', leaving.id)
+  twin.pass()
+  twin.addNode('n2')
+  twin.addService('mate', spec({ Placement: { Constraints: ['node.hostname==n2'] } }))
+  twin.addService('light', spec({}))
+  twin.addService('heavy', spec({ Resources: { Reservations: { NanoCPUs: 2e9 } } }))
+  twin.pass()
+  const nodeOf = (name: string): string | null | undefined =>
+    twin.wanted.find((task) => task.serviceName === name)?.node
+  assert.equal(nodeOf('heavy'), idOf('n2'), 'the node is not free before it is')
+  assert.equal(nodeOf('light'), idOf('n1'), 'the emptier one by what is meant to run')
+})
+
+test('of nodes with as many tasks of the service, the one with fewer tasks at all is chosen', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const twin = new ClusterTwin(seed)
+    twin.addNode('n1')
+    twin.addNode('n2')
+    twin.addService('filler', spec({ Placement: { Constraints: ['node.hostname==n1'] } }, 3))
+    twin.settle()
+    twin.addService('web', spec({}))
+    twin.settle()
+    const web = twin.running.find((task) => task.serviceName === 'web')
+    assert.equal(web?.node, idOf('n2'), `seed ${seed}`)
+  }
+})
+
 test('no node takes more tasks of a service than its limit', () => {
   const twin = twoZones()
   twin.addService('web', spec({ Placement: { MaxReplicas: 1 } }, 4))

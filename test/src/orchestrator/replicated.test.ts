@@ -73,17 +73,42 @@ test('a record of another node, of another assignment or of an earlier state is 
 })
 
 test('scaling down gives up the fullest node first and frees its slots for later', () => {
-  const twin = threeNodes()
-  twin.addService('web', replicas(4))
+  for (let seed = 1; seed <= 20; seed++) {
+    const twin = threeNodes(seed)
+    twin.addService('web', replicas(7))
+    twin.settle()
+    twin.scale('web', 3)
+    twin.settle()
+    const nodes = new Set(twin.wanted.map((task) => task.node))
+    assert.equal(nodes.size, 3, `one stays on every node, seed ${seed}`)
+    assert.equal(twin.tasks.length, 3, 'what was given up is forgotten once it stopped')
+    twin.scale('web', 5)
+    twin.settle()
+    assert.deepEqual(slotsOf(twin), [1, 2, 3, 4, 5])
+  }
+})
+
+test('the fullest node gives up a place, not the place that came last', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1')
+  twin.addService('web', replicas(3))
+  twin.settle()
+  twin.addNode('n2')
+  twin.scale('web', 4)
   twin.settle()
   twin.scale('web', 3)
   twin.settle()
-  const nodes = new Set(twin.wanted.map((task) => task.node))
-  assert.equal(nodes.size, 3, 'one stays on every node')
-  assert.equal(twin.tasks.length, 3, 'what was given up is forgotten once it stopped')
-  twin.scale('web', 4)
+  assert.deepEqual(slotsOf(twin), [1, 2, 4])
+})
+
+test('of equal places the highest is given up', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1')
+  twin.addService('web', replicas(4))
   twin.settle()
-  assert.deepEqual(slotsOf(twin), [1, 2, 3, 4])
+  twin.scale('web', 2)
+  twin.settle()
+  assert.deepEqual(slotsOf(twin), [1, 2])
 })
 
 test('scaling down gives up tasks that do not run before tasks that do', () => {
