@@ -1,6 +1,6 @@
 import { encodeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { DialHandler } from './end.ts'
-import { parseAddress, type Address, type Loop } from './loop.ts'
+import type { Address, Loop } from './loop.ts'
 import type { Routes } from './routes.ts'
 import { TaskEnd } from './task-end.ts'
 import type { TrafficBook } from './traffic.ts'
@@ -39,13 +39,13 @@ export class TaskDialer {
   }
 
   dial(request: DialRequest, handler: DialHandler): CancelDial {
-    const target = this.#routes.target(request.task, request.generation, request.targetPort)
-    if (target === null) {
+    const address = this.#routes.target(request.task, request.generation, request.targetPort)
+    if (address === null) {
       handler.onFailed({ kind: 'gone' })
       return () => {}
     }
     const given = {
-      address: parseAddress(target),
+      address,
       timeoutMs: connectTimeoutMs,
       preface: prefaceOf(request),
       traffic: this.#traffic.of(request.task),

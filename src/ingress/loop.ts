@@ -80,9 +80,10 @@ export interface ConnectionHandler {
   onClosed(conn: Conn, cause: CloseCause): void
 }
 
-/** `host:port`, with brackets around IPv6. */
-export function parseAddress(text: string): Address {
-  const colon = text.lastIndexOf(':')
-  const host = text.slice(0, colon).replace(/^\[(.*)\]$/, '$1')
-  return { host, port: Number(text.slice(colon + 1)) }
+/** `host:port`, with brackets around IPv6; null when it is none. */
+export function parseAddress(text: string): Address | null {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  const port = Number(digits)
+  return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : null
 }

@@ -3,7 +3,7 @@ import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
-import { parseAddress, type Loop } from './loop.ts'
+import type { Address, Loop } from './loop.ts'
 import type { SecureChannel, SecureChannels } from './secure-channel.ts'
 import { Tunnel } from './tunnel.ts'
 
@@ -14,6 +14,8 @@ export interface PeerLinkDeps {
   readonly channels: SecureChannels
   /** Whether the peer's data path answers; told when it changes. */
   onStatus(node: NodeId, answers: boolean): void
+  /** There was no way to the peer, and now there is. */
+  onReachable(): void
   onRefused(node: NodeId, because: string): void
 }
 
@@ -26,7 +28,7 @@ const busyBytes = 64 * 1024
 const firstRedialMs = 200
 const longestRedialMs = 3000
 /** Before numbers of streams could run out. */
-const retireAfterMs = 12 * 3_600_000
+const renewAfterMs = 12 * 3_600_000
 
 interface Line {
   tunnel: Tunnel | null
@@ -36,13 +38,15 @@ interface Line {
   /** The last PING was answered in time. */
   answers: boolean
   pings: number
-  bornAtMs: number
+  readonly bornAtMs: number
+  /** Serves until its successor does. */
+  isOld: boolean
 }
 
 /** The way to one peer: up to two tunnels, redialled for ever, and whether the other side answers. */
 export class PeerLink {
   readonly #node: NodeId
-  readonly #address: string
+  readonly #address: Address
   readonly #deps: PeerLinkDeps
   readonly #lines = new Set<Line>()
   /** Take no new streams; end with their last one. */
@@ -54,16 +58,15 @@ export class PeerLink {
   #told: boolean | null = null
   #isStopped = false
 
-  constructor(peer: { readonly node: NodeId; readonly address: string }, deps: PeerLinkDeps) {
+  constructor(peer: { readonly node: NodeId; readonly address: Address }, deps: PeerLinkDeps) {
     this.#node = peer.node
     this.#address = peer.address
     this.#deps = deps
-    this.#endPings = deps.clock.every(pingPeriodMs, () => this.#beat())
+    // A PONG may wait behind a turn that took long: it is read before anyone is judged.
+    this.#endPings = deps.clock.every(pingPeriodMs, () => {
+      deps.loop.atTurnEnd(() => this.#beat())
+    })
     this.#connect()
-  }
-
-  get address(): string {
-    return this.#address
   }
 
   get isReachable(): boolean {
@@ -76,13 +79,13 @@ export class PeerLink {
     const best = usable.filter((tunnel) => tunnel !== null).sort(byQueue)[0]
     if (best === undefined) return null
     const isBusy = best.openStreams >= busyStreams || best.queuedBytes >= busyBytes
-    if (isBusy && this.#lines.size < tunnelsPerPeer) this.#connect()
+    if (isBusy && this.#freshLines().length < tunnelsPerPeer) this.#connect()
     return best.dial(request, handler)
   }
 
-  /** New connections replace the present ones, which end with their last stream. */
+  /** A new connection replaces the present ones, which end with their last stream. */
   renew(): void {
-    for (const line of this.#lines) this.#retire(line)
+    for (const line of this.#lines) line.isOld = true
     this.#connect()
   }
 
@@ -107,9 +110,10 @@ export class PeerLink {
       answers: false,
       pings: 0,
       bornAtMs: clock.monotonicMs(),
+      isOld: false,
     }
     this.#lines.add(line)
-    const channel = channels.connect(parseAddress(this.#address), this.#node, {
+    const channel = channels.connect(this.#address, this.#node, {
       onOpen: () => {
         line.tunnel = new Tunnel(
           { loop, channel, isDialler: true },
@@ -136,7 +140,7 @@ export class PeerLink {
     this.#retiring.delete(line)
     if (!this.#lines.delete(line) || this.#isStopped) return
     this.#deps.onRefused(this.#node, because)
-    if (this.#lines.size > 0) {
+    if (this.#freshLines().length > 0) {
       this.#tell()
       return
     }
@@ -154,11 +158,12 @@ export class PeerLink {
     const delayMs = this.#failures === 1 ? 0 : backOffMs / 2 + random.below(backOffMs / 2)
     this.#cancelRedial = clock.after(delayMs, () => {
       this.#isRedialPlanned = false
-      if (this.#lines.size === 0) this.#connect()
+      if (this.#freshLines().length === 0) this.#connect()
     })
   }
 
   #beat(): void {
+    if (this.#isStopped) return
     const nowMs = this.#deps.clock.monotonicMs()
     for (const line of [...this.#lines, ...this.#retiring]) {
       if (line.tunnel === null) continue
@@ -167,10 +172,9 @@ export class PeerLink {
       if (silentMs >= pingPeriodMs / 2) line.answers = false
       if (line.pingedAtMs === null) this.#ping(line)
       if (silentMs > deadAfterMs) line.tunnel.destroy('no answer to PING')
-      else if (nowMs - line.bornAtMs > retireAfterMs) this.#retire(line)
     }
     for (const line of this.#retiring) this.#endWhenIdle(line)
-    if (this.#lines.size === 0) this.#planRedial()
+    if (this.#freshLines().some((line) => nowMs - line.bornAtMs > renewAfterMs)) this.renew()
     if ([...this.#lines].some((line) => line.tunnel !== null)) this.#tell()
   }
 
@@ -182,16 +186,27 @@ export class PeerLink {
 
   #ponged(line: Line, count: number): void {
     if (count !== line.pings) return
+    const wasReachable = this.isReachable
     line.pingedAtMs = null
     line.answers = true
     this.#failures = 0
+    if (!line.isOld) this.#retireOld()
     this.#tell()
+    if (!wasReachable && this.isReachable) this.#deps.onReachable()
   }
 
-  #retire(line: Line): void {
-    if (!this.#lines.delete(line)) return
-    this.#retiring.add(line)
-    this.#endWhenIdle(line)
+  /** Only now that a new connection has answered: nobody waits for a handshake in between. */
+  #retireOld(): void {
+    for (const line of this.#lines) {
+      if (!line.isOld) continue
+      this.#lines.delete(line)
+      this.#retiring.add(line)
+      this.#endWhenIdle(line)
+    }
+  }
+
+  #freshLines(): Line[] {
+    return [...this.#lines].filter((line) => !line.isOld)
   }
 
   #endWhenIdle(line: Line): void {

@@ -60,6 +60,7 @@ export class Plane implements Dialer {
       clock,
       random,
       channels,
+      onReachable: () => routes.wake(),
       onStatus: (node, answers) => tell({ kind: 'peer-status', node, answers }),
       onRefused: (node, because) => this.#warn('no tunnel to a peer', node, because),
     })

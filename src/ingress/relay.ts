@@ -139,11 +139,8 @@ export class Relay implements EndHandler, DialHandler {
     const { dialer, load, random, routes } = this.#deps
     const self = routes.table?.self
     if (self === undefined) return null
-    const reachable = listener.endpoints.filter(
-      (endpoint) => !this.#tried.has(endpoint.task) && dialer.isReachable(endpoint),
-    )
     return pickBackend({
-      endpoints: reachable.length > 0 ? reachable : listener.endpoints,
+      endpoints: listener.endpoints.filter((endpoint) => dialer.isReachable(endpoint)),
       self,
       prefer: listener.options.prefer,
       excluded: this.#tried,
@@ -163,7 +160,7 @@ export class Relay implements EndHandler, DialHandler {
     }
   }
 
-  /** Tasks come and go: one may be about to appear. All waits of a client together are bounded. */
+  /** A task, or the way to one, may be about to appear. All waits of a client are bounded together. */
   #wait(): void {
     if (this.#hasWaited) {
       this.#fail()

@@ -1,3 +1,4 @@
+import { parseAddress, type Address } from './loop.ts'
 import type { Listener, LocalTask, Peer, RouteTable } from '../routing/route-table.ts'
 
 /** The route table of this moment, looked up by what a connection knows. */
@@ -14,13 +15,18 @@ export class Routes {
     return this.#table
   }
 
-  /** Tables replace each other whole; everybody who waits for a change is told. */
+  /** Tables replace each other whole. */
   replace(table: RouteTable): void {
     this.#table = table
     this.#listeners = new Map(table.listeners.map((listener) => [listener.port, listener]))
     this.#tasks = new Map(table.localTasks.map((task) => [task.task, task]))
     this.#peers = new Map(table.peers.map((peer) => [peer.node, peer]))
     for (const task of this.#draining) if (!this.#tasks.has(task)) this.#draining.delete(task)
+    this.wake()
+  }
+
+  /** Something else has changed that may open a way: everybody who waits looks again. */
+  wake(): void {
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const tell of waiting) tell()
@@ -39,14 +45,14 @@ export class Routes {
   }
 
   /** Where to dial a task; null when it is not run here, drains, or is another assignment. */
-  target(task: string, generation: number, targetPort: number): string | null {
+  target(task: string, generation: number, targetPort: number): Address | null {
     const local = this.#tasks.get(task)
     if (local === undefined || local.draining || this.#draining.has(task)) return null
     if (local.generation !== generation) return null
-    return local.targets[targetPort] ?? null
+    return parseAddress(local.targets[targetPort] ?? '')
   }
 
-  /** Calls once, with the next table; the returned function takes it back. */
+  /** Calls once, at the next change; the returned function takes it back. */
   onceChanged(tell: () => void): () => void {
     this.#waiting.add(tell)
     return () => void this.#waiting.delete(tell)

@@ -2,12 +2,14 @@ import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Peer } from '../routing/route-table.ts'
 import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
+import { parseAddress } from './loop.ts'
 import { PeerLink, type PeerLinkDeps } from './peer-link.ts'
 
 /** The ways to all peers, kept warm: the first client of a peer does not wait for a handshake. */
 export class TunnelPool {
   readonly #deps: PeerLinkDeps
   readonly #links = new Map<NodeId, PeerLink>()
+  readonly #addresses = new Map<NodeId, string>()
 
   constructor(deps: PeerLinkDeps) {
     this.#deps = deps
@@ -15,14 +17,18 @@ export class TunnelPool {
 
   /** Exactly these; a peer that moved is dialled anew. Only once the channels have an identity. */
   setPeers(peers: readonly Peer[]): void {
-    const wanted = new Map(peers.map((peer) => [peer.node, peer]))
+    const wanted = new Map(peers.map((peer) => [peer.node, peer.address]))
     for (const [node, link] of this.#links) {
-      if (wanted.get(node)?.address === link.address) continue
+      if (wanted.get(node) === this.#addresses.get(node)) continue
       this.#links.delete(node)
+      this.#addresses.delete(node)
       link.stop()
     }
-    for (const [node, peer] of wanted) {
-      if (!this.#links.has(node)) this.#links.set(node, new PeerLink(peer, this.#deps))
+    for (const [node, text] of wanted) {
+      const address = parseAddress(text)
+      if (address === null || this.#links.has(node)) continue
+      this.#addresses.set(node, text)
+      this.#links.set(node, new PeerLink({ node, address }, this.#deps))
     }
   }
 

@@ -118,6 +118,8 @@ export class IngressSupervisor {
    * `deadlineMs` all the same.
    */
   drained(task: string, deadlineMs: number): Promise<void> {
+    // Without an ingress there are no connections either.
+    if (this.#link === null) return Promise.resolve()
     return new Promise((resolve) => {
       const drain: Drain = {
         task,
