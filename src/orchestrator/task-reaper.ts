@@ -15,7 +15,7 @@ export interface ReaperOptions {
 export function reapTasks(sheet: Worksheet, options: ReaperOptions): void {
   const places = new Map<string, TaskView[]>()
   for (const task of sheet.tasks()) {
-    if (task.desired === 'remove') {
+    if (task.desired === 'remove' || hasNoPlace(sheet, task)) {
       if (isOver(task, options.lost)) sheet.deleteTask(task)
       continue
     }
@@ -41,6 +41,10 @@ function reapHistory(
   const over = older.filter((task) => !task.isWanted && isOver(task, lost)).toReversed()
   for (const task of over.slice(0, surplus)) sheet.deleteTask(task)
 }
+
+/** The place of a global service's task is its node, and that was removed. */
+const hasNoPlace = (sheet: Worksheet, task: TaskView): boolean =>
+  task.slot === 0 && task.node !== null && sheet.node(task.node) === undefined
 
 /** Nothing of it runs, as far as anybody will ever know. */
 const isOver = (task: TaskView, lost: ReadonlySet<NodeId>): boolean =>

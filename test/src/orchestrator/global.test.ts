@@ -72,6 +72,18 @@ test('a lost node has none, and one again when it is back', () => {
   assert.deepEqual(nodesOf(twin), [idOf('n1'), idOf('n2')])
 })
 
+test('nothing is kept of tasks on a node that was removed', () => {
+  const twin = cluster()
+  twin.addService('agent', global())
+  twin.settle()
+  twin.remove('node', idOf('n1'))
+  twin.settle()
+  assert.deepEqual(
+    twin.tasks.map((task) => task.node),
+    [idOf('n2')],
+  )
+})
+
 test('an ended task is replaced on its node with the delay, by the policy', () => {
   const twin = cluster()
   twin.addService('agent', global({ RestartPolicy: { Condition: 'on-failure' } }))
