@@ -3,7 +3,8 @@
  * `NetLoop` implements it over `node:net`, a ring over io_uring fits under it too. Hence:
  * connections are numbers with a generation in them, so that a late event of a closed connection
  * can never touch its successor; received bytes lie in slabs that belong to the loop, and every
- * slab is given back exactly once, by `send` or by `release`.
+ * slab is given back exactly once, by `send` or by `release`. No method calls a handler before it
+ * has returned: events come from turns of the loop.
  */
 export interface Loop {
   listen(spec: ListenSpec, acceptor: Acceptor): Listening

@@ -13,6 +13,8 @@ import { spawnIngress, type IngressProcess, type IngressSettings } from './ingre
 export interface IngressSupervisorOptions extends IngressSettings {
   readonly log: Log
   readonly clock: Clock
+  /** How it talks to the kernel: `net` is what this build has, and what `auto` takes. */
+  readonly engine?: 'auto' | 'ring' | 'net'
   /** An ingress of another version is replaced. */
   readonly version?: string
 }
@@ -67,8 +69,11 @@ export class IngressSupervisor {
     this.#log = options.log
   }
 
-  /** Resolves once an ingress is ready; rejects with `ingress/not-started`. */
+  /** Resolves once an ingress is ready; rejects with `ingress/not-started` or `ingress/no-such-engine`. */
   static async start(options: IngressSupervisorOptions): Promise<IngressSupervisor> {
+    if (options.engine === 'ring') {
+      throw new MeshError({ code: 'ingress/no-such-engine', engine: 'ring', available: ['net'] })
+    }
     const supervisor = new IngressSupervisor(options)
     supervisor.#wasRunning = await supervisor.#adopt()
     if (!supervisor.#wasRunning) await supervisor.#spawn()
@@ -192,8 +197,8 @@ export class IngressSupervisor {
   }
 
   async #spawn(): Promise<void> {
-    const { clock, ...settings } = this.#options
-    const child = spawnIngress(settings)
+    const { clock } = this.#options
+    const child = spawnIngress(this.#options)
     this.#process = child
     const deadlineMs = clock.monotonicMs() + startLimitMs
     while (clock.monotonicMs() < deadlineMs && !child.hasEnded) {

@@ -230,6 +230,23 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       assert.equal(end.text(), 'still here')
     })
 
+    test('no handler is called before the call that caused it has returned', async () => {
+      const port = await freePort()
+      const heard: string[] = []
+      const recorder = new Recorder(loop)
+      loop.listen(
+        { host, port, shared: false },
+        {
+          onListening: () => heard.push('listening'),
+          onListenFailed: () => heard.push('failed'),
+          onAccept: () => null,
+        },
+      )
+      loop.connect({ host, port: 1 }, recorder, 2000)
+      assert.deepEqual([heard, recorder.isClosed], [[], false])
+      await recorder.closed
+    })
+
     test('a port in use is told by its code', async () => {
       const { port } = await listen(loop)
       const failed = new Promise<string>((resolve) => {
