@@ -29,6 +29,8 @@ export class Gateway {
     // Nor of an upstream that breaks off in the middle: the client must not take it for the end.
     this.#proxy.on('proxyRes', (proxyRes, _req, res) => {
       stripResponse(proxyRes)
+      // Ours to decide, for this hop; http-proxy would always say keep-alive.
+      proxyRes.headers.connection = res.shouldKeepAlive ? 'keep-alive' : 'close'
       proxyRes.on('close', () => proxyRes.complete || res.destroy())
     })
     this.#proxy.on('proxyReqWs', (proxyReq, req, socket) => {

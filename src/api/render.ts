@@ -31,9 +31,14 @@ export function renderNode(found: Found<Node>, view: ClusterView, leader: NodeId
     ...envelope(found),
     ...rest,
     Status: { ...body.Status, State: nodeState(found, view) },
+    Mesh: { ...body.Mesh, PortConflicts: portConflicts(found, view) },
     ...manager,
   }
 }
+
+/** Published ports that the node could not bind, with the reason. */
+const portConflicts = (found: Found<Node>, view: ClusterView): Readonly<Record<string, string>> =>
+  view.observed.nodes.get(nodeId(found.id))?.portConflicts ?? {}
 
 /** What the members found out since the leader last wrote it down counts. */
 export function nodeState(found: Found<Node>, view: ClusterView): Node['Status']['State'] {

@@ -31,6 +31,8 @@ export interface ApiNode extends Meta {
     readonly Reachability: string
     readonly Addr: string
   }
+  /** Published ports that the node could not bind, with the reason. */
+  readonly Mesh?: { readonly PortConflicts?: Readonly<Record<string, string>> }
 }
 
 export interface PortConfig {

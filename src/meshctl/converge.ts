@@ -1,9 +1,10 @@
 import { ClientError } from '../client/client-error.ts'
-import type { ApiNode, ApiService, ApiTask, Explanation } from '../client/types.ts'
+import type { ApiService, ApiTask, Explanation } from '../client/types.ts'
 import { CommandError, exitCodes } from './command-error.ts'
 import { createProgressView, type ProgressView } from './progress-view.ts'
 import { progressOf, type Progress } from './progress.ts'
 import { nodeName, type Session } from './session.ts'
+import { sayUrls } from './service-urls.ts'
 
 const pollMs = 200
 /** How long all tasks must be up before we believe it. */
@@ -177,17 +178,3 @@ function withStatuses(explanation: Explanation, tasks: readonly ApiTask[]): Expl
 
 const isPassing = (error: unknown): boolean =>
   error instanceof ClientError && (error.fault.kind === 'unreachable' || error.fault.status === 503)
-
-const maxUrls = 10
-
-function sayUrls({ io }: Session, service: ApiService, nodes: readonly ApiNode[]): void {
-  const ports = (service.Endpoint?.Ports ?? []).flatMap(({ PublishedPort }) => PublishedPort ?? [])
-  const addresses = nodes
-    .filter(({ Status }) => Status.State === 'ready')
-    .map(({ Status }) => (Status.Addr.includes(':') ? `[${Status.Addr}]` : Status.Addr))
-  const urls = ports.flatMap((port) => addresses.map((address) => `http://${address}:${port}`))
-  if (urls.length === 0) return
-  io.out('it answers on:\n')
-  for (const url of urls.slice(0, maxUrls)) io.out(`  ${url}\n`)
-  if (urls.length > maxUrls) io.out(`  … and ${urls.length - maxUrls} more\n`)
-}

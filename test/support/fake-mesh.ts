@@ -8,10 +8,10 @@ import { Catalog } from '../../mesh/catalog/catalog.ts'
 import type { ApplyResult, Change, StoredObject } from '../../mesh/catalog/types.ts'
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
 import type { LeaderView, NodeRole } from '../../mesh/node/mesh-node.ts'
-import type { Newcomer } from '../../mesh/node/policy.ts'
+import type { Newcomer } from '../../mesh/catalog/policy.ts'
 import type { Node, NodeRecord, Service, Task } from '../../src/model/docker.ts'
 import { meshPolicy } from '../../src/model/mesh-policy.ts'
-import { nodesOf } from '../../src/model/node-view.ts'
+import { nodesOf, type NodeView } from '../../src/model/node-view.ts'
 import type { ClusterView } from '../../src/model/observed.ts'
 import { rfc3339 } from '../../src/model/rfc3339.ts'
 
@@ -28,6 +28,8 @@ export class FakeMesh {
   leaderId: NodeId | null
   /** Services by name whose tasks stay pending, with the reason. */
   readonly stuck = new Map<string, string>()
+  /** Ports that the first node could not bind, with the reason. */
+  readonly portConflicts: Record<string, string> = {}
   readonly #random = new SeededRandom(7)
   readonly #clock: Clock
   readonly #members = new Map<NodeId, Member>()
@@ -56,7 +58,7 @@ export class FakeMesh {
     observed: {
       members: this.#members,
       tasks: new Map(),
-      nodes: new Map(nodesOf(this.#catalog).map((node) => [node.id, recordOf(node.body)])),
+      nodes: new Map(nodesOf(this.#catalog).map((node) => [node.id, this.#recordOf(node)])),
       dataPath: new Map(),
     },
   })
@@ -94,6 +96,16 @@ export class FakeMesh {
       dataPathAddress: address,
     }
     this.#members.set(id, { id, state, incarnation: 1, sinceMs: 0, meta })
+  }
+
+  #recordOf({ id, body }: NodeView): NodeRecord {
+    return {
+      description: body.Description,
+      engineReady: true,
+      message: '',
+      ingressReady: true,
+      portConflicts: id === this.self ? this.portConflicts : {},
+    }
   }
 
   #newcomer(name: string, at: number): Newcomer {
@@ -179,14 +191,6 @@ export class FakeMesh {
     return { kind: 'create', object }
   }
 }
-
-const recordOf = ({ Description }: Node): NodeRecord => ({
-  description: Description,
-  engineReady: true,
-  message: '',
-  ingressReady: true,
-  portConflicts: {},
-})
 
 function becomesReady({ kind, id, claims, body }: StoredObject): Change {
   const node = body as unknown as Node

@@ -22,6 +22,17 @@ test('a created service is waited for, task by task, and ends with its URLs', as
   ])
 })
 
+test('a node that could not bind the port is warned of, not promised', async () => {
+  await using server = await startApi()
+  server.mesh.portConflicts['8080'] = 'another program listens there'
+  const args = ['service', 'create', '-p', '8080:80', 'img']
+  const { code, out, err } = await meshctl(server.socketPath, args)
+  assert.equal(code, 0)
+  assert.doesNotMatch(out, /127\.0\.0\.1:8080/)
+  assert.match(out, /127\.0\.0\.2:8080/)
+  assert.equal(err, 'warning: port 8080 is closed on n1: another program listens there\n')
+})
+
 test('with --detach only the id is printed, with --quiet nothing but it', async () => {
   await using server = await startApi()
   for (const flag of ['--detach', '--quiet']) {
