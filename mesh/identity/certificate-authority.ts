@@ -8,9 +8,8 @@ import {
   type KeyObject,
 } from 'node:crypto'
 import { assert } from '../base/assert.ts'
-import { isId, type NodeId } from '../base/ids.ts'
+import { isId, type NodeId, type NodeRole } from '../base/ids.ts'
 import * as der from './der.ts'
-import type { NodeRole } from './peer-identity.ts'
 
 const dayMs = 24 * 3600 * 1000
 const authorityDays = 20 * 365

@@ -1,9 +1,8 @@
 import * as z from 'zod'
 import { X509Certificate } from 'node:crypto'
-import { isId, nodeId, type NodeId } from '../base/ids.ts'
+import { isId, nodeId, type NodeId, type NodeRole } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
-import type { NodeRole } from './peer-identity.ts'
 
 /** All that a node needs to prove itself, and to check others. */
 export interface NodeIdentity {

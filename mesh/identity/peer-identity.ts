@@ -1,6 +1,4 @@
-import type { NodeId } from '../base/ids.ts'
-
-export type NodeRole = 'manager' | 'worker'
+import type { NodeId, NodeRole } from '../base/ids.ts'
 
 /** Who a certificate proves the peer to be; what it may do is the catalog's to say. */
 export interface PeerIdentity {

@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
-import { isId, nodeId } from '../base/ids.ts'
+import { isId, nodeId, type NodeRole } from '../base/ids.ts'
 import { keyDigest } from './key-digest.ts'
-import type { NodeRole, PeerIdentity } from './peer-identity.ts'
+import type { PeerIdentity } from './peer-identity.ts'
 
 /** Against what a peer's certificate is held. */
 export interface PeerTrust {

@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import type { Disk } from '../base/disk.ts'
-import { isId, nodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { MemberAddress } from '../catalog/policy.ts'
 import { encodeIdentity, identityFile, type NodeIdentity } from '../identity/node-identity.ts'
-import { decodeJson, encodeJson } from '../wire/frames.ts'
+import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
+import { memberAddress } from '../wire/member-address.ts'
 
 /** What a node must remember to come back without a token: who it is, and whom it knows. */
 export interface NodeState {
@@ -21,19 +21,6 @@ export interface Acquaintance {
 
 const identityPath = 'identity.json'
 const acquaintancePath = 'members.json'
-
-const memberAddress = z.strictObject({
-  node: z
-    .string()
-    .refine(isId)
-    .transform((id) => nodeId(id)),
-  name: z.string(),
-  role: z.enum(['manager', 'worker']),
-  peerId: z.string(),
-  gossipAddress: z.string(),
-  controlAddress: z.string(),
-  dataPathAddress: z.string(),
-})
 
 const acquaintanceFile: z.ZodType<Acquaintance> = z.strictObject({
   gossipKeys: z.array(z.base64()).min(1).max(16),
@@ -61,9 +48,6 @@ async function load<T>(disk: Disk, path: string, schema: z.ZodType<T>): Promise<
   const bytes = await disk.read(path)
   if (bytes === null) return null
   const decoded = decodeJson(schema, bytes)
-  if ('refused' in (decoded as object)) {
-    const reason = (decoded as { readonly refused: string }).refused
-    throw new MeshError({ code: 'storage/corrupt', file: path, reason })
-  }
-  return decoded as T
+  if (!isRefused(decoded)) return decoded
+  throw new MeshError({ code: 'storage/corrupt', path, what: decoded.refused })
 }

@@ -1,6 +1,8 @@
 import * as z from 'zod'
-import { isId, nodeId, type NodeId } from '../base/ids.ts'
+import { isId, type NodeId, type NodeRole } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
+import type { MemberAddress } from '../catalog/policy.ts'
+import { hostPortText, memberAddress, nodeIdText } from './member-address.ts'
 
 /** From a stranger. */
 export const maxJoinRequestBytes = 64 * 1024
@@ -37,26 +39,16 @@ export interface JoinRequest {
   readonly description: JsonObject
 }
 
-export interface JoinMember {
-  readonly node: NodeId
-  readonly name: string
-  readonly role: 'manager' | 'worker'
-  readonly peerId: string
-  readonly gossipAddress: string
-  readonly controlAddress: string
-  readonly dataPathAddress: string
-}
-
 export interface JoinAccepted {
   readonly kind: 'accepted'
   readonly nodeId: NodeId
   readonly clusterId: string
-  readonly role: 'manager' | 'worker'
+  readonly role: NodeRole
   readonly certificatePem: string
   readonly caCertificatePem: string
   /** AES-256 keys, base64; the first one seals. */
   readonly gossipKeys: readonly string[]
-  readonly members: readonly JoinMember[]
+  readonly members: readonly MemberAddress[]
   /** The server's wall clock when it answered. */
   readonly nowMs: number
   /** The host that the server saw the request come from. */
@@ -75,16 +67,6 @@ const base64 = (maxLength: number): z.ZodString =>
     .string()
     .max(maxLength)
     .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64')
-
-const node = z
-  .string()
-  .refine(isId, 'must be a node id')
-  .transform((text) => nodeId(text))
-const role = z.enum(['manager', 'worker'])
-const address = z
-  .string()
-  .max(300)
-  .regex(/^(\[[0-9A-Fa-f:.]+\]|[^\s:[\]]*):\d{1,5}$/, 'must be host:port')
 
 const jsonObject = z.custom<JsonObject>(
   (value) =>
@@ -107,21 +89,11 @@ export const joinRequest: z.ZodType<JoinRequest> = z.object({
   secret: z.string().max(100),
   certificateRequest,
   name: z.string().min(1).max(255),
-  gossipAddress: address,
-  controlAddress: address,
-  dataPathAddress: address,
+  gossipAddress: hostPortText,
+  controlAddress: hostPortText,
+  dataPathAddress: hostPortText,
   availability: z.enum(['active', 'pause', 'drain']),
   description: jsonObject,
-})
-
-const member: z.ZodType<JoinMember> = z.object({
-  node,
-  name: z.string().max(255),
-  role,
-  peerId: z.string().max(100),
-  gossipAddress: address,
-  controlAddress: address,
-  dataPathAddress: address,
 })
 
 const pem = z.string().min(1).max(8192)
@@ -129,13 +101,13 @@ const pem = z.string().min(1).max(8192)
 export const joinReply: z.ZodType<JoinReply> = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('accepted'),
-    nodeId: node,
+    nodeId: nodeIdText,
     clusterId: z.string().refine(isId, 'must be a cluster id'),
-    role,
+    role: z.enum(['manager', 'worker']),
     certificatePem: pem,
     caCertificatePem: pem,
     gossipKeys: z.array(base64(44)).min(1).max(8),
-    members: z.array(member).max(1000),
+    members: z.array(memberAddress).max(1000),
     nowMs: z.number(),
     yourAddress: z.string().max(300),
   }),

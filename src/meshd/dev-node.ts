@@ -54,10 +54,12 @@ function start(node: DevNode, dir: string, options: DevNodeOptions): ChildProces
   const flags = ['up', '--name', node.name, '--data-dir', dir, '--socket', node.socketPath]
   flags.push('--listen-addr', node.address, '--runtime', options.runtime)
   flags.push('--docker-socket', options.dockerSocket, '--ingress-workers', '1')
-  if (options.join !== null) flags.push('--join', options.join)
   const log = openSync(node.logPath, 'a', 0o600)
   const main = join(import.meta.dirname, 'main.ts')
+  // The token in the environment: arguments can be read by everybody on the machine.
+  const joining = options.join === null ? {} : { MESHD_JOIN: options.join }
   const child = spawn(process.execPath, [...process.execArgv, main, ...flags], {
+    env: { ...process.env, ...joining },
     // The channel is its tie to us: a daemon whose starter is gone stops in order.
     stdio: ['ignore', log, options.isVerbose ? 'inherit' : log, 'ipc'],
   })

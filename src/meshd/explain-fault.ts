@@ -6,52 +6,53 @@ interface Explanation {
   readonly hint: string
 }
 
-type Facts = Readonly<Record<string, unknown>>
+/** A fact of the fault, as text. */
+type Fact = (name: string) => string
 
-const explanations: Readonly<Record<string, (facts: Facts) => Explanation>> = {
-  'config/invalid': (facts) => ({
+const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
+  'config/invalid': (fact) => ({
     what: 'the settings make no sense',
-    why: String(facts['reason']),
+    why: fact('reason'),
     hint: 'meshd up --help',
   }),
-  'daemon/data-dir-in-use': (facts) => ({
+  'daemon/data-dir-in-use': (fact) => ({
     what: 'another meshd runs on this data directory',
-    why: `a process holds ${String(facts['dataDir'])}`,
+    why: `a process holds ${fact('dataDir')}`,
     hint: 'stop it, or give this one its own --data-dir',
   }),
-  'daemon/data-dir-unusable': (facts) => ({
-    what: `cannot use the data directory ${String(facts['dataDir'])}`,
-    why: String(facts['reason']),
+  'daemon/data-dir-unusable': (fact) => ({
+    what: `cannot use the data directory ${fact('dataDir')}`,
+    why: fact('reason'),
     hint: 'name one that this user may write with --data-dir (100 characters at most)',
   }),
-  'daemon/engine-missing': (facts) => ({
+  'daemon/engine-missing': (fact) => ({
     what: 'no container engine answers',
-    why: `${String(facts['socket'])}: ${String(facts['reason'])}`,
+    why: `${fact('socket')}: ${fact('reason')}`,
     hint: 'start Docker or name its socket with --docker-socket; to try meshd without one: --runtime process',
   }),
-  'transport/cannot-listen': (facts) => ({
-    what: `cannot listen on ${String(facts['host'])}:${String(facts['port'])}/${String(facts['protocol'])}`,
-    why: String(facts['reason']),
+  'transport/cannot-listen': (fact) => ({
+    what: `cannot listen on ${fact('host')}:${fact('port')}/${fact('protocol')}`,
+    why: fact('reason'),
     hint: 'stop the program that holds it, or choose another port (--port, --gossip-port) or --listen-addr',
   }),
-  'join/member-elsewhere': (facts) => ({
+  'join/member-elsewhere': (fact) => ({
     what: 'this node is a member of another cluster than the token is for',
-    why: `its data directory holds the identity of node ${String(facts['node'])}`,
+    why: `its data directory holds the identity of node ${fact('node')}`,
     hint: 'start without --join to resume, or join with an empty --data-dir',
   }),
-  'daemon/port-taken': (facts) => ({
-    what: `cannot listen on ${String(facts['address'])} (${String(facts['purpose'])})`,
-    why: String(facts['reason']),
+  'daemon/port-taken': (fact) => ({
+    what: `cannot listen on ${fact('address')} (${fact('purpose')})`,
+    why: fact('reason'),
     hint: 'stop the program that holds it, or choose another port (--port, --gossip-port, --data-path-port) or --listen-addr',
   }),
-  'dev/not-started': (facts) => ({
+  'dev/not-started': (fact) => ({
     what: 'the cluster did not start',
-    why: `${String(facts['reason'])}\n${String(facts['lastWords'])}`,
+    why: `${fact('reason')}\n${fact('lastWords')}`,
     hint: 'is another meshd running on 127.0.0.1 (ports 2377, 7946, 4789, 8080)? --verbose shows the logs',
   }),
-  'join/token-malformed': (facts) => ({
+  'join/token-malformed': (fact) => ({
     what: 'the join token is not one',
-    why: String(facts['reason']),
+    why: fact('reason'),
     hint: 'meshctl swarm join-token worker   (on a manager) prints it',
   }),
   'join/other-cluster': () => ({
@@ -59,20 +60,45 @@ const explanations: Readonly<Record<string, (facts: Facts) => Explanation>> = {
     why: "the digest in the token is not that of the cluster's CA certificate",
     hint: 'compare the address and the token with what `meshctl swarm join-token` prints there',
   }),
-  'join/refused': (facts) => ({
+  'join/refused': (fact) => ({
     what: 'the manager refused the join',
-    why: String(facts['reason']),
+    why: fact('reason'),
     hint: 'meshctl swarm join-token worker|manager   (on a manager) prints a valid one',
   }),
-  'join/unreachable': (facts) => ({
+  'join/unreachable': (fact) => ({
     what: 'no manager answered',
-    why: String(facts['reason']),
+    why: fact('reason'),
     hint: 'is meshd running there, and is its port (2377/tcp) open from here?',
   }),
-  'storage/corrupt': (facts) => ({
+  'join/server-not-trusted': (fact) => ({
+    what: 'the machine that answered cannot prove that it is a manager',
+    why: fact('reason'),
+    hint: 'is that the right address, and is nothing between the machines that breaks up TLS?',
+  }),
+  'join/bad-reply': (fact) => ({
+    what: 'the manager answered something that makes no sense',
+    why: fact('reason'),
+    hint: 'do both machines run the same version of meshd?',
+  }),
+  'ingress/not-started': (fact) => ({
+    what: 'the data plane of this node did not start',
+    why: `its process ended with ${fact('exit')}`,
+    hint: 'its own lines in the log above say why',
+  }),
+  'storage/sync-failed': (fact) => ({
+    what: 'the disk failed to keep what it was given',
+    why: fact('reason'),
+    hint: 'check the disk; started again, the node reads what is really on it',
+  }),
+  'storage/corrupt': (fact) => ({
     what: "this node's log on disk is damaged",
-    why: `${String(facts['file'])}: ${String(facts['reason'] ?? 'checksum')}`,
-    hint: 'the cluster has the data: remove this node there (meshctl node rm), empty the data directory, join again',
+    why: `${fact('path')}: ${fact('what')}`,
+    hint: fact('remedy'),
+  }),
+  'storage/key-missing': (fact) => ({
+    what: 'the key to the data of this node is missing',
+    why: `there is no ${fact('path')} in the data directory`,
+    hint: fact('remedy'),
   }),
 }
 
@@ -82,6 +108,10 @@ export function explainFault(error: unknown): string {
   if (!(error instanceof MeshError) || known === undefined) {
     return `error: ${error instanceof Error ? error.message : String(error)}`
   }
-  const { what, why, hint } = known(error.fault)
+  const { fault } = error
+  const { what, why, hint } = known((name) => asText(fault[name]))
   return `error: ${what}\n  why: ${why}\n  try: ${hint}`
 }
+
+const asText = (fact: unknown): string =>
+  typeof fact === 'string' ? fact : fact === undefined ? 'unknown' : JSON.stringify(fact)

@@ -12,12 +12,12 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'src/model': ['mesh/base', 'mesh/catalog', 'mesh/membership'],
   'src/orchestrator': ['mesh/base', 'mesh/catalog', 'mesh/membership', 'src/model'],
   'src/task': ['mesh/base', 'src/model'],
-  'src/routing': ['mesh/base', 'mesh/catalog', 'mesh/membership', 'src/model'],
+  'src/routing': ['mesh/base', 'src/model'],
 
   // drivers of the mesh
   'mesh/wire': ['mesh/base', 'mesh/membership', 'mesh/raft', 'mesh/catalog', 'mesh/discovery'],
   'mesh/identity': ['mesh/base', 'mesh/wire'],
-  'mesh/storage': ['mesh/base', 'mesh/raft', 'mesh/catalog', 'mesh/wire'],
+  'mesh/storage': ['mesh/base', 'mesh/raft'],
   'mesh/transport': ['mesh/base', 'mesh/wire', 'mesh/identity'],
   'mesh/node': [
     'mesh/base',
@@ -32,17 +32,14 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   ],
 
   // drivers of the product
-  'src/leader': ['mesh/base', 'mesh/catalog', 'mesh/node', 'src/model', 'src/orchestrator'],
+  'src/leader': ['mesh/base', 'mesh/node', 'src/model', 'src/orchestrator'],
   'src/agent': ['mesh/base', 'mesh/catalog', 'src/model', 'src/task', 'src/containers'],
   'src/containers': ['mesh/base'],
-  'src/wire': ['mesh/base', 'mesh/wire', 'src/model', 'src/routing'],
-  'src/kernel': ['mesh/base'],
+  'src/wire': ['mesh/base', 'mesh/identity', 'src/model', 'src/routing'],
   'src/ingress': [
     'mesh/base',
     'mesh/identity',
     'mesh/wire',
-    'src/kernel',
-    'src/model',
     'src/routing',
     'src/runtime',
     'src/wire',

@@ -1,4 +1,4 @@
-import { drawId, nodeId, type NodeId } from '../../../mesh/base/ids.ts'
+import { drawId, nodeId, type NodeId, type NodeRole } from '../../../mesh/base/ids.ts'
 import { SeededRandom } from '../../../mesh/base/random.ts'
 import {
   createAuthority,
@@ -11,7 +11,6 @@ import {
 } from '../../../mesh/identity/certificate-request.ts'
 import { drawNodeKeys } from '../../../mesh/identity/node-keys.ts'
 import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
-import type { NodeRole } from '../../../mesh/identity/peer-identity.ts'
 
 /** A cluster's authority, and as many members of it as a test wants. */
 export class TestCluster {
