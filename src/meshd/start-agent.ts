@@ -4,6 +4,7 @@ import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
 import { Agent } from '../agent/agent.ts'
 import type { ContainerEngine } from '../containers/container-engine.ts'
+import { DockerEngine } from '../containers/docker-engine.ts'
 import { ProcessEngine } from '../containers/process-engine.ts'
 import { serviceById } from '../model/service-view.ts'
 import { taskView } from '../model/task-view.ts'
@@ -77,7 +78,10 @@ function createEngine({ config, runtime, node }: StartAgentOptions, deps: Deps):
   if (runtime === 'process') {
     return new ProcessEngine({ clock: deps.clock, log, environment: process.env })
   }
-  throw new Error(`no docker ${config.dockerSocket} ${node.self}`)
+  return new DockerEngine(
+    { socketPath: config.dockerSocket, cluster: node.clusterId, node: node.self },
+    { clock: deps.clock, log },
+  )
 }
 
 /** A table that is only as new as the last crash would make containers of newer tasks look foreign. */

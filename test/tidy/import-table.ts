@@ -35,7 +35,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   'src/leader': ['mesh/base', 'mesh/node', 'src/model', 'src/orchestrator'],
   'src/agent': ['mesh/base', 'mesh/catalog', 'src/model', 'src/task', 'src/containers'],
   'src/containers': ['mesh/base'],
-  'src/wire': ['mesh/base', 'mesh/identity', 'src/model', 'src/routing'],
+  'src/wire': ['mesh/base', 'src/model', 'src/routing'],
   'src/ingress': [
     'mesh/base',
     'mesh/identity',
