@@ -31,6 +31,7 @@ export class EngineLink {
   #isReady = false
   #isClosed = false
   #isConnecting = false
+  #isRetrying = false
   #retryMs = firstRetryMs
   #cancel = (): void => {}
 
@@ -73,6 +74,7 @@ export class EngineLink {
   async #connect(): Promise<void> {
     if (this.#isClosed || this.#isConnecting) return
     this.#isConnecting = true
+    this.#isRetrying = false
     try {
       const description = await this.#deps.engine.describe()
       const containers = await this.#deps.engine.list()
@@ -99,12 +101,15 @@ export class EngineLink {
     if (answer.kind === 'done' && this.#isReady) this.#schedule(checkPeriodMs, () => this.#check())
   }
 
+  /** Of many calls that fail together only the first one counts. */
   #lose(because: string): void {
-    if (this.#isClosed || this.#isConnecting) return
+    if (this.#isClosed || this.#isConnecting || this.#isRetrying) return
+    const isNews = this.#isReady || this.#retryMs === firstRetryMs
     this.#isReady = false
+    this.#isRetrying = true
     this.#schedule(this.#retryMs, () => this.#connect())
     this.#retryMs = Math.min(2 * this.#retryMs, maxRetryMs)
-    this.#deps.log.warn({ because }, 'container engine does not answer')
+    if (isNews) this.#deps.log.warn({ because }, 'container engine does not answer')
     this.#events.lost(because)
   }
 

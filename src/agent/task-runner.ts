@@ -24,6 +24,7 @@ export interface TaskRunnerDeps {
 }
 
 const defaultDrainMs = 10_000
+const drainMarginMs = 5_000
 const probePeriodMs = 100
 /** An engine that refuses to stop or remove a container is asked again, for as long as it is there. */
 const retryMs = 2_000
@@ -42,6 +43,7 @@ export class TaskRunner {
   #isProbing = false
   #isLooking = false
   #mustLookAgain = false
+  readonly #timers = new Set<() => void>()
 
   constructor(task: TaskView, request: ContainerRequest, deps: TaskRunnerDeps) {
     this.id = task.id
@@ -105,6 +107,8 @@ export class TaskRunner {
   /** Leaves everything as it is, and does nothing more. */
   close(): void {
     this.#isClosed = true
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
   }
 
   #step(input: TaskInput): void {
@@ -186,12 +190,16 @@ export class TaskRunner {
     this.#isProbing = false
   }
 
+  /** The data plane keeps the deadline; should it not answer at all, the task stops undrained. */
   async #drain(): Promise<void> {
+    const deadlineMs = this.#task.drainMs ?? defaultDrainMs
+    const limit = this.#timer(deadlineMs + drainMarginMs)
     try {
-      await this.#deps.drained(this.id, this.#task.drainMs ?? defaultDrainMs)
+      await Promise.race([this.#deps.drained(this.id, deadlineMs), limit.passed])
     } catch (error) {
       this.#deps.log.warn({ task: this.id, error }, 'cannot drain a task, it stops undrained')
     }
+    limit.cancel()
     this.#step({ kind: 'drained' })
   }
 
@@ -229,6 +237,21 @@ export class TaskRunner {
   }
 
   #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => void this.#deps.clock.after(ms, resolve))
+    return this.#timer(ms).passed
+  }
+
+  /** Never passes once the runner is closed. */
+  #timer(ms: number): { readonly passed: Promise<void>; readonly cancel: () => void } {
+    const { promise: passed, resolve } = Promise.withResolvers<void>()
+    const stop = this.#deps.clock.after(ms, () => {
+      this.#timers.delete(cancel)
+      resolve()
+    })
+    const cancel = (): void => {
+      this.#timers.delete(cancel)
+      stop()
+    }
+    this.#timers.add(cancel)
+    return { passed, cancel }
   }
 }

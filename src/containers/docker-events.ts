@@ -64,8 +64,10 @@ export class DockerEvents {
     opened()
     resumed()
     for await (const event of readJsonLines(stream as AsyncIterable<Buffer>)) {
-      const { id } = event
-      if (typeof id === 'string') happened(id)
+      const { id, Action } = event
+      // Health checks are executions, three events each; what comes of them is an event of its own.
+      const isExecution = typeof Action === 'string' && Action.startsWith('exec_')
+      if (typeof id === 'string' && !isExecution) happened(id)
     }
   }
 

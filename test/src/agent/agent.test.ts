@@ -168,6 +168,16 @@ test('shutdown drains by the label, then stops with the signal and grace of the 
   assert.equal(world.task('t1')?.state, 'shutdown')
 })
 
+test('a data plane that never answers holds no task up', async () => {
+  const world = await started()
+  await world.assign('t1')
+  await world.assign('t1', { DesiredState: 'shutdown' })
+  await world.clock.run(14_900)
+  assert.equal(world.task('t1')?.state, 'running')
+  await world.clock.run(200)
+  assert.equal(world.task('t1')?.state, 'shutdown')
+})
+
 test('a task that is no longer in the catalog leaves no container and no record', async () => {
   const world = await started()
   await world.assign('t1')

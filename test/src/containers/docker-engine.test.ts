@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -136,6 +136,7 @@ test('an engine that accepts but does not answer is unreachable, in time', async
     await engine.close()
     server.closeAllConnections()
     server.close()
+    rmSync(dir, { recursive: true })
   })
   await assert.rejects(engine.describe(), isUnreachable)
   await assert.rejects(engine.list(), isUnreachable)
