@@ -45,14 +45,21 @@ const log = createLog({
   level: settings['log-level'],
   name: settings['log-name'],
 }).child('ingress')
+// The terminal or pipe may go away with the daemon: a log that nobody reads is no reason to end.
+process.stderr.on('error', () => {})
+
+// Threads share a port where the kernel spreads connections over its listeners.
+const canShare = process.platform === 'linux' || process.platform === 'freebsd'
+const workers = canShare ? settings.workers : 1
 const pidPath = join(settings['data-dir'], 'ingress.pid')
 const planeOptions: PlaneOptions = {
   listenAddress: settings['listen-addr'],
   dataPathPort: settings['data-path-port'],
+  isShared: workers > 1,
 }
 
 const ingress = new Ingress(
-  { ...planeOptions, workers: settings.workers, version: ingressVersion },
+  { ...planeOptions, workers, version: ingressVersion },
   {
     loop: new NetLoop(systemClock),
     clock: systemClock,
@@ -72,7 +79,7 @@ const control = new ControlServer(log, {
 ingress.attach(control)
 await control.listen(join(settings['data-dir'], 'ingress.sock'))
 writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
-log.info({ workers: settings.workers, address: settings['listen-addr'] }, 'ingress is up')
+log.info({ workers, address: settings['listen-addr'] }, 'ingress is up')
 
 ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
 

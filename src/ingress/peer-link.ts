@@ -70,7 +70,8 @@ export class PeerLink {
   }
 
   get isReachable(): boolean {
-    return [...this.#lines].some(isUsable)
+    for (const line of this.#lines) if (isUsable(line)) return true
+    return false
   }
 
   /** On the least queued connection; null while none can take a stream. */

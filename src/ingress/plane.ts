@@ -77,7 +77,7 @@ export class Plane implements Dialer {
       { loop, routes, dialer: this, load: new Load(), clock, random },
       {
         listenAddress: options.listenAddress,
-        isShared: true,
+        isShared: options.isShared,
         services: this.#services,
         onListening: () => {},
         onListenFailed: (port, code) => this.#listenFailed(port, code),
@@ -161,8 +161,8 @@ export class Plane implements Dialer {
   #listenForPeers(): void {
     if (this.#identity === null || !this.#hasDataPath || this.#isListeningForPeers) return
     this.#isListeningForPeers = true
-    const { listenAddress, dataPathPort } = this.#options
-    const spec = { host: listenAddress, port: dataPathPort, shared: true }
+    const { listenAddress, dataPathPort, isShared } = this.#options
+    const spec = { host: listenAddress, port: dataPathPort, shared: isShared }
     this.#deps.channels.listen(spec, this.#server)
   }
 

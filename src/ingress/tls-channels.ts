@@ -22,6 +22,8 @@ import type {
 
 const alpn = ['mesh-tunnel/1']
 const openTimeoutMs = 2000
+/** Strangers included: nobody can make us hold more handshakes than this. */
+const connectionsLimit = 8192
 const keepAliveDelayMs = 15_000
 
 /** Secure channels over `node:tls`, beside a `NetLoop`. */
@@ -42,6 +44,7 @@ export class TlsChannels implements SecureChannels {
   listen(spec: ListenSpec, acceptor: ChannelAcceptor): void {
     assert(this.#server === null, 'one data path per worker')
     const server = createServer(this.#serverOptions())
+    server.maxConnections = connectionsLimit
     this.#server = server
     server.on('listening', () => acceptor.onListening())
     server.on('error', (error: NodeJS.ErrnoException) => {

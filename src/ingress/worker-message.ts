@@ -29,4 +29,6 @@ export type FromWorker =
 export interface PlaneOptions {
   readonly listenAddress: string
   readonly dataPathPort: number
+  /** Whether other workers listen on the same ports. */
+  readonly isShared: boolean
 }

@@ -69,7 +69,7 @@ export class TestNode {
     this.address = at.address
     this.dataPathPort = at.port
     this.plane = new Plane(
-      { listenAddress: at.address, dataPathPort: at.port },
+      { listenAddress: at.address, dataPathPort: at.port, isShared: true },
       {
         loop: new NetLoop(systemClock),
         channels: new TlsChannels(systemClock),

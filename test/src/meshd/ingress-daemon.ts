@@ -22,7 +22,7 @@ async function lead(order: Order): Promise<void> {
     ...order.options,
     workers: 1,
     logFormat: 'json',
-    logLevel: 'error',
+    logLevel: 'info',
     logName: '',
     log: silentLog,
     clock: systemClock,

@@ -171,7 +171,9 @@ test('an ingress that is killed is replaced, with everything that it was told', 
 })
 
 test('a daemon that is killed takes no connection with it', async () => {
-  const daemon = fork(new URL('ingress-daemon.ts', import.meta.url), { stdio: 'inherit' })
+  const daemon = fork(new URL('ingress-daemon.ts', import.meta.url), {
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+  })
   daemon.send({
     identity: { ...identity, libp2pPrivateKey: '' },
     options: { dataDir, listenAddr: host, dataPathPort },
@@ -186,6 +188,8 @@ test('a daemon that is killed takes no connection with it', async () => {
   const client = tasks.client(host, port)
   client.write('one')
   await once(client, 'data')
+  // Whoever read its log goes as well: the ingress writes into a pipe that nobody holds.
+  daemon.stderr?.destroy()
   daemon.kill('SIGKILL')
   await once(daemon, 'exit')
   client.write('two')
