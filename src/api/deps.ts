@@ -8,7 +8,10 @@ import type { ClusterView } from '../model/observed.ts'
 
 /** What the API needs of the daemon it speaks for. */
 export interface ApiDeps {
-  readonly node: Pick<MeshNode, 'self' | 'clusterId' | 'role' | 'propose' | 'barrier' | 'leader'>
+  readonly node: Pick<
+    MeshNode,
+    'self' | 'clusterId' | 'role' | 'propose' | 'barrier' | 'leader' | 'watchCatalog'
+  >
   readonly view: () => ClusterView
   /** This node's own container engine; the socket is null when its runtime is `process`. */
   readonly engine: { readonly runtime: 'docker' | 'process'; readonly socketPath: string | null }

@@ -1,6 +1,7 @@
 import type { ApiContext } from './api-context.ts'
 import { notYet } from './api-error.ts'
 import { distribution } from './distribution.ts'
+import { streamEvents } from './events.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { explainService } from './explanation.ts'
 import { inspectNode, listNodes, removeNode, updateNode } from './nodes.ts'
@@ -60,7 +61,7 @@ export const routes: readonly Route[] = [
   { method: 'POST', path: '/swarm/leave', handle: refuse('swarm leave') },
   { method: 'GET', path: '/swarm/unlockkey', handle: refuse('swarm unlock-key') },
   { method: 'POST', path: '/swarm/unlock', handle: refuse('swarm unlock') },
-  { method: 'GET', path: '/events', handle: refuse('events') },
+  { method: 'GET', path: '/events', handle: streamEvents },
   { method: 'GET', path: '/distribution/{*}/json', handle: distribution },
   ...kindsToCome.flatMap((kind): Route[] => [
     { method: 'GET', path: `/${kind}`, handle: listNone },

@@ -5,7 +5,7 @@ import { MeshError } from '../../mesh/base/mesh-error.ts'
 import { SeededRandom } from '../../mesh/base/random.ts'
 import { applyTransaction } from '../../mesh/catalog/apply-transaction.ts'
 import { Catalog } from '../../mesh/catalog/catalog.ts'
-import type { ApplyResult, Change, StoredObject } from '../../mesh/catalog/types.ts'
+import type { ApplyResult, CatalogDelta, Change, StoredObject } from '../../mesh/catalog/types.ts'
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
 import type { LeaderView, NodeRole } from '../../mesh/node/mesh-node.ts'
 import type { Newcomer } from '../../mesh/catalog/policy.ts'
@@ -33,6 +33,7 @@ export class FakeMesh {
   readonly #random = new SeededRandom(7)
   readonly #clock: Clock
   readonly #members = new Map<NodeId, Member>()
+  readonly #watchers = new Set<(delta: CatalogDelta) => void>()
   #catalog = Catalog.empty
 
   constructor(clock: Clock, nodeNames: readonly string[] = ['n1', 'n2', 'n3']) {
@@ -82,7 +83,19 @@ export class FakeMesh {
     const transaction = { request, atMs: this.#clock.nowMs(), changes }
     const applied = applyTransaction(this.#catalog, transaction, this.#catalog.index + 1)
     this.#catalog = applied.catalog
+    for (const listener of this.#watchers) listener(applied.delta)
     return applied.result
+  }
+
+  watchCatalog(listener: (delta: CatalogDelta) => void): () => void {
+    const { index } = this.#catalog
+    listener({ index, reset: true, upserts: this.#catalog.all(), removals: [] })
+    this.#watchers.add(listener)
+    return () => void this.#watchers.delete(listener)
+  }
+
+  get watcherCount(): number {
+    return this.#watchers.size
   }
 
   setMember(id: NodeId, state: MemberState): void {
