@@ -101,7 +101,7 @@ export async function runDaemon(config: Config): Promise<void> {
     { config, runtime, name, controlAddress, node, store, ingress },
     { clock, log },
   )
-  scope.defer(() => agent.stop())
+  scope.use(agent)
   const settleMs = ingress.wasRunning ? 2000 : 0
   const setRoutes = ingress.setRoutes.bind(ingress)
   scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))

@@ -34,7 +34,7 @@ const quietMs = 10
 const barrierRetryMs = 500
 
 /** The agent of this node, fed with its tasks as soon as they are known for sure. */
-export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<Agent> {
+export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<AsyncDisposable> {
   const { node, store, ingress, name } = options
   const engine = createEngine(options, deps)
   const agent = new Agent(
@@ -70,7 +70,12 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   await agent.start()
   showIngress()
   void feed(agent, options, deps)
-  return agent
+  return {
+    async [Symbol.asyncDispose]() {
+      await agent.stop()
+      await engine.close()
+    },
+  }
 }
 
 function createEngine({ config, runtime, node }: StartAgentOptions, deps: Deps): ContainerEngine {
