@@ -1,6 +1,6 @@
 import type { Json } from '../../mesh/base/json.ts'
 import { nameProblem, serviceClaims } from '../model/claims.ts'
-import type { EndpointSpec, PortConfig, Service, ServiceSpec } from '../model/docker.ts'
+import type { EndpointSpec, PortConfig, Service, ServiceSpec, TaskSpec } from '../model/docker.ts'
 import { parseMeshLabels } from '../model/ingress-labels.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { publishPorts } from '../model/published-ports.ts'
@@ -104,13 +104,21 @@ function refuseFixedFields(before: ServiceSpec, wanted: ServiceSpec): void {
   if ((wanted.Mode?.Global === undefined) !== (before.Mode?.Global === undefined)) {
     throw notYet('changing the Mode of a service has no effect yet', 'create it anew')
   }
-  const [now, then] = [withDefaults(wanted).TaskTemplate, withDefaults(before).TaskTemplate]
-  const difference = firstDifference(then, now, 'TaskTemplate')
+  const difference = firstDifference(comparable(before), comparable(wanted), 'TaskTemplate')
   if (difference === null) return
   throw notYet(
     `changing ${difference} of a service has no effect yet`,
     'remove the service and create it anew; replicas, labels and ports can be changed',
   )
+}
+
+/** With defaults and the image's tag filled in: docker's client adds `latest` to every update. */
+function comparable(spec: ServiceSpec): TaskSpec {
+  const { TaskTemplate: task } = withDefaults(spec)
+  const { Image } = task.ContainerSpec
+  const isTagged = Image.includes('@') || Image.lastIndexOf(':') > Image.lastIndexOf('/')
+  const tagged = isTagged ? Image : `${Image}:latest`
+  return { ...task, ContainerSpec: { ...task.ContainerSpec, Image: tagged } }
 }
 
 const specLimitBytes = 512 * 1024

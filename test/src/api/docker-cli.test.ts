@@ -86,6 +86,10 @@ test("an update through docker's own CLI changes labels and ports", { skip }, as
   await ok(server, ...update, '--publish-rm', '80', '--publish-add', '9090:80', 'web')
   const format = '{{.Spec.Labels.a}} {{(index .Endpoint.Ports 0).PublishedPort}}'
   assert.equal(await ok(server, 'service', 'inspect', '--format', format, 'web'), 'b 9090\n')
+  // Made without a tag, which docker's client adds to every update.
+  const untagged = { TaskTemplate: { ContainerSpec: { Image: 'host:5000/img' } }, Name: 'plain' }
+  assert.equal((await server.call('POST', '/services/create', untagged)).status, 201)
+  await ok(server, 'service', 'scale', '--detach', 'plain=2')
   const forced = await docker(server, 'service', 'update', '--detach', '--force', 'web')
   assert.match(forced.err, /ForceUpdate of a service has no effect yet/)
 })
