@@ -27,7 +27,7 @@ export interface RelayDeps {
 }
 
 /** How often a client is offered another task, and how long it waits for one to appear. */
-export const relayLimits = { otherTasks: 2, gone: 4, waitMs: 1000 } as const
+export const relayLimits = { otherTasks: 2, gone: 4, waitMs: 1000, retryGoneMs: 300 } as const
 
 /**
  * One client's connection: finds it a task, then joins the two. Nothing of the client's is read
@@ -40,6 +40,7 @@ export class Relay implements EndHandler, DialHandler {
   readonly #deps: RelayDeps
   readonly #onFinished: (relay: Relay) => void
   readonly #tried = new Set<string>()
+  readonly #gone = new Set<string>()
   #failedDials = 0
   #goneDials = 0
   #dialled: Endpoint | null = null
@@ -48,6 +49,7 @@ export class Relay implements EndHandler, DialHandler {
   #hasWaited = false
   #cancelDial: CancelDial = () => {}
   #cancelWait: (() => void) | null = null
+  #cancelRetry: (() => void) | null = null
   #stopListening = (): void => {}
 
   constructor(
@@ -91,9 +93,12 @@ export class Relay implements EndHandler, DialHandler {
 
   onFailed(failure: DialFailure): void {
     this.#cancelDial = () => {}
+    if (failure.kind === 'failed') this.#failedDials += 1
+    else if (this.#dialled !== null) {
+      this.#goneDials += 1
+      this.#gone.add(this.#dialled.task)
+    }
     this.#letGo()
-    if (failure.kind === 'gone') this.#goneDials += 1
-    else this.#failedDials += 1
     const isEnough =
       this.#failedDials > relayLimits.otherTasks || this.#goneDials >= relayLimits.gone
     if (isEnough) this.#fail()
@@ -171,6 +176,17 @@ export class Relay implements EndHandler, DialHandler {
       this.#hasWaited = true
       if (this.#dialled === null) this.#fail()
     })
+    this.#cancelRetry ??= this.#deps.clock.after(relayLimits.retryGoneMs, () => this.#retryGone())
+  }
+
+  /** News of a task may reach its clients' nodes a moment before its own ingress: ask once more. */
+  #retryGone(): void {
+    this.#cancelRetry = null
+    for (const task of this.#gone) this.#tried.delete(task)
+    this.#gone.clear()
+    if (this.#dialled !== null) return
+    this.#stopListening()
+    this.#tryNext()
   }
 
   #fail(): void {
@@ -196,5 +212,6 @@ export class Relay implements EndHandler, DialHandler {
   #clearWait(): void {
     this.#stopListening()
     this.#cancelWait?.()
+    this.#cancelRetry?.()
   }
 }

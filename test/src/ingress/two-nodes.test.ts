@@ -67,6 +67,17 @@ test("a stopped task's node is asked once, says GONE, and the client gets anothe
   for (let at = 0; at < 10; at++) assert.equal(await ask(tasks.client(entry, port), ''), 'here')
 })
 
+test('a task whose own node does not know it yet is asked again', async () => {
+  await routeToSecond(await tasks.echo())
+  const address = await tasks.named('late')
+  const endpoints = [endpointOf('late', second.id)]
+  first.route({ port, endpoints, peers: [second.peer] })
+  const answer = ask(tasks.client(entry, port), '')
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  second.route({ port, peers: [first.peer], localTasks: [taskAt('late', address)] })
+  assert.equal(await answer, 'late')
+})
+
 test('the task hears who the client is, not who the entry node is', async () => {
   await routeToSecond(await tasks.echo(), { proxyProtocol: 'v2' })
   const client = tasks.client(entry, port)
