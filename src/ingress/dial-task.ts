@@ -2,7 +2,7 @@ import { encodeProxyHeader } from '../wire/proxy-protocol.ts'
 import type { DialHandler } from './end.ts'
 import type { Address, Loop } from './loop.ts'
 import type { Routes } from './routes.ts'
-import { TaskEnd } from './task-end.ts'
+import { TaskEnd } from './socket-end.ts'
 import type { TrafficBook } from './traffic.ts'
 
 /** A connection that wants to reach one task: the contents of an OPEN. */
@@ -50,20 +50,8 @@ export class TaskDialer {
       preface: prefaceOf(request),
       traffic: this.#traffic.of(request.task),
     }
-    let isUnderWay = true
-    const end = new TaskEnd(this.#loop, given, {
-      onOpen: (opened) => {
-        isUnderWay = false
-        handler.onOpen(opened)
-      },
-      onFailed: (failure) => {
-        isUnderWay = false
-        handler.onFailed(failure)
-      },
-    })
-    return () => {
-      if (isUnderWay) end.reset()
-    }
+    const end = new TaskEnd(this.#loop, given, handler)
+    return () => end.cancel()
   }
 }
 

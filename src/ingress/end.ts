@@ -1,5 +1,4 @@
-import type { Address, CloseCause, Conn, ConnectionHandler, Loop, Slab } from './loop.ts'
-import type { Traffic } from './traffic.ts'
+import type { CloseCause, Slab } from './loop.ts'
 
 /** One end of a relayed connection: a socket of the loop, or a stream of a tunnel. Starts paused. */
 export interface End {
@@ -15,6 +14,7 @@ export interface End {
 }
 
 export interface EndHandler {
+  /** The receiver owns the slab from here on. */
   onReceive(end: End, slab: Slab, offset: number, length: number): void
   onEnd(end: End): void
   onDrained(end: End): void
@@ -32,79 +32,3 @@ export interface DialHandler {
 export type DialFailure =
   | { readonly kind: 'gone' }
   | { readonly kind: 'failed'; readonly cause: CloseCause }
-
-/** A client's connection as an end; counts as open until it is closed. */
-export class ClientEnd implements End, ConnectionHandler {
-  readonly #loop: Loop
-  readonly #conn: Conn
-  readonly #traffic: Traffic
-  #handler: EndHandler | null = null
-  #isOpen = true
-
-  constructor(loop: Loop, conn: Conn, traffic: Traffic) {
-    this.#loop = loop
-    this.#conn = conn
-    this.#traffic = traffic
-    traffic.opened += 1
-    traffic.open += 1
-  }
-
-  get remoteAddress(): Address {
-    return this.#loop.remoteAddress(this.#conn)
-  }
-
-  get localAddress(): Address {
-    return this.#loop.localAddress(this.#conn)
-  }
-
-  setHandler(handler: EndHandler): void {
-    this.#handler = handler
-  }
-
-  send(slab: Slab, offset: number, length: number): boolean {
-    this.#traffic.bytesOut += length
-    return this.#loop.send(this.#conn, slab, offset, length)
-  }
-
-  pause(): void {
-    this.#loop.pause(this.#conn)
-  }
-
-  resume(): void {
-    this.#loop.resume(this.#conn)
-  }
-
-  shutdown(): void {
-    this.#loop.shutdown(this.#conn)
-  }
-
-  reset(): void {
-    this.#over()
-    this.#loop.reset(this.#conn)
-  }
-
-  onConnected(): void {}
-
-  onReceive(_conn: Conn, slab: Slab, offset: number, length: number): void {
-    this.#traffic.bytesIn += length
-    this.#handler?.onReceive(this, slab, offset, length)
-  }
-
-  onEnd(): void {
-    this.#handler?.onEnd(this)
-  }
-
-  onDrained(): void {
-    this.#handler?.onDrained(this)
-  }
-
-  onClosed(_conn: Conn, cause: CloseCause): void {
-    this.#over()
-    this.#handler?.onClosed(this, cause)
-  }
-
-  #over(): void {
-    if (this.#isOpen) this.#traffic.open -= 1
-    this.#isOpen = false
-  }
-}

@@ -1,6 +1,6 @@
-import { ClientEnd } from './end.ts'
 import type { Acceptor, Conn, ConnectionHandler, Listening } from './loop.ts'
 import { Relay, type RelayDeps } from './relay.ts'
+import { ClientEnd } from './socket-end.ts'
 import type { TrafficBook } from './traffic.ts'
 
 export interface EntrancesOptions {

@@ -3,11 +3,12 @@ import type { Random } from '../../mesh/base/random.ts'
 import { pickBackend } from '../routing/pick-backend.ts'
 import type { Endpoint, Listener } from '../routing/route-table.ts'
 import type { CancelDial, DialRequest } from './dial-task.ts'
-import type { ClientEnd, DialFailure, DialHandler, End, EndHandler } from './end.ts'
+import type { DialFailure, DialHandler, End, EndHandler } from './end.ts'
 import { Junction } from './junction.ts'
 import type { Load } from './load.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
 import type { Routes } from './routes.ts'
+import type { ClientEnd } from './socket-end.ts'
 import type { Traffic } from './traffic.ts'
 
 /** Reaches endpoints wherever they run. */
