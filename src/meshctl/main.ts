@@ -12,7 +12,8 @@ const io: Io = {
   err: (text) => void process.stderr.write(text),
   env: process.env,
   isTerminal: process.stdout.isTTY,
-  columns: process.stdout.columns ?? 80,
+  // A terminal that does not know its width says 0.
+  columns: process.stdout.columns || 80,
   nowMs: () => Date.now(),
   pause: (ms) => sleep(ms, undefined, { signal: interrupt.signal }).catch(() => {}),
   watchInterrupt() {
