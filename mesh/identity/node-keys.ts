@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import { peerIdFromPrivateKey } from '@libp2p/peer-id'
 
 /** The two keys of a machine: who it is on libp2p, and what it shakes hands with. */
@@ -25,6 +25,3 @@ export function drawTlsKey(): string {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   return privateKey.export({ type: 'pkcs8', format: 'pem' })
 }
-
-export const peerIdOf = (libp2pPrivateKey: Uint8Array): string =>
-  peerIdFromPrivateKey(privateKeyFromProtobuf(libp2pPrivateKey)).toString()

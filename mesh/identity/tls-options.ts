@@ -13,7 +13,7 @@ const memberOptions = (identity: NodeIdentity): SecureContextOptions => ({
 })
 
 /** Leaf, then authority: what a newcomer needs to check the token's digest. */
-export const certificateChain = (identity: NodeIdentity): string =>
+const certificateChain = (identity: NodeIdentity): string =>
   [identity.certificatePem, ...identity.caCertificatesPem].join('')
 
 export interface MemberTlsOptions {

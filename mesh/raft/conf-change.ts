@@ -14,9 +14,6 @@ const transitions: readonly ConfChange['transition'][] = [
   'joint-explicit',
 ]
 
-/** Proposed to leave a joint configuration. */
-export const leaveJoint: ConfChange = { transition: 'auto', changes: [], context: noBytes }
-
 export const isLeaveJoint = (change: ConfChange): boolean =>
   change.transition === 'auto' && change.changes.length === 0
 

@@ -77,7 +77,7 @@ const jsonObject = z.custom<JsonObject>(
   `must be an object of at most ${maxDescriptionBytes} bytes`,
 )
 
-export const certificateRequest: z.ZodType<CertificateRequest> = z.object({
+const certificateRequest: z.ZodType<CertificateRequest> = z.object({
   peerId: z.string().regex(/^12D3Koo[A-Za-z0-9]{40,60}$/, 'must be an Ed25519 peer id'),
   publicKey: base64(400),
   tlsProof: base64(200),
@@ -115,7 +115,7 @@ export const joinReply: z.ZodType<JoinReply> = z.discriminatedUnion('kind', [
 ])
 
 /** `:7946` said by a machine that was seen at `host` becomes `host:7946`; whole addresses stay. */
-export function withHost(address: string, host: string): string {
+function withHost(address: string, host: string): string {
   if (!address.startsWith(':')) return address
   return host.includes(':') ? `[${host}]${address}` : `${host}${address}`
 }

@@ -9,7 +9,7 @@ export interface RequestPlace {
 }
 
 /** Swarm's name: it tells service, slot and task, and no two tasks share it. */
-export const containerName = (task: TaskView): string => `${taskName(task)}.${task.id}`
+const containerName = (task: TaskView): string => `${taskName(task)}.${task.id}`
 
 export function containerRequest(task: TaskView, place: RequestPlace): ContainerRequest {
   const { spec } = task

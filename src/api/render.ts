@@ -41,7 +41,7 @@ const portConflicts = (found: Found<Node>, view: ClusterView): Readonly<Record<s
   view.observed.nodes.get(nodeId(found.id))?.portConflicts ?? {}
 
 /** What the members found out since the leader last wrote it down counts. */
-export function nodeState(found: Found<Node>, view: ClusterView): Node['Status']['State'] {
+function nodeState(found: Found<Node>, view: ClusterView): Node['Status']['State'] {
   const state = view.observed.members.get(nodeId(found.id))?.state
   if (state === 'dead' || state === 'left') return 'down'
   if (state === 'alive' && found.body.Status.State === 'unknown') return 'ready'

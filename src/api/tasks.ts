@@ -45,7 +45,7 @@ export async function inspectTask(
 }
 
 /** `service.slot.id`, or with the node where there are no slots. */
-export const taskName = ({ id, body }: Found<Task>): string =>
+const taskName = ({ id, body }: Found<Task>): string =>
   `${body.ServiceName}.${body.Slot ?? body.NodeID ?? ''}.${id}`
 
 /** Services and nodes may be named; an unknown one stays as it is and matches nothing. */

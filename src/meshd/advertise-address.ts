@@ -5,7 +5,7 @@ import { isIPv6 } from 'node:net'
  * The address of this machine from which `toward` is reached, by asking the kernel's routing table:
  * connecting a UDP socket sends nothing. Null when there is no route.
  */
-export function addressToward(toward: string): Promise<string | null> {
+function addressToward(toward: string): Promise<string | null> {
   const socket = createSocket(isIPv6(toward) ? 'udp6' : 'udp4')
   return new Promise((resolve) => {
     socket.once('error', () => {

@@ -97,7 +97,7 @@ export function parseConfig(sources: Sources): Config {
   }
 }
 
-export const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
+const isWildcard = (address: string): boolean => address === '0.0.0.0' || address === '::'
 
 function fromEnvironment(env: Sources['env']): Record<string, unknown> {
   const found: Record<string, unknown> = {}

@@ -1,4 +1,3 @@
-import type { CatalogReader } from '../../mesh/catalog/types.ts'
 import type { Node, PortConfig, Service } from './docker.ts'
 
 const namePattern = /^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$/
@@ -33,10 +32,6 @@ export function nameProblem(name: string): string | null {
   if (namePattern.test(name)) return null
   return `name ${JSON.stringify(name)} must be letters and digits, with - and _ between them`
 }
-
-/** The object of a kind that goes by this name. */
-export const idByName = (catalog: CatalogReader, kind: string, name: string): string | undefined =>
-  catalog.holder(nameClaim(kind, name))?.id
 
 const isClaimed = (port: PortConfig): boolean =>
   (port.PublishMode || 'ingress') === 'ingress' && (port.PublishedPort ?? 0) > 0

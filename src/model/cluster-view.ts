@@ -17,7 +17,7 @@ export interface ClusterSettings {
 
 const defaultTaskHistoryLimit = 5
 
-export function clusterSettings(object: StoredObject): ClusterSettings {
+function clusterSettings(object: StoredObject): ClusterSettings {
   assert(object.kind === 'cluster', 'cluster settings need a cluster')
   const body = object.body as unknown as Omit<Cluster, 'Secrets'> & Partial<Cluster>
   const orchestration = body.Spec?.['Orchestration'] as

@@ -76,7 +76,7 @@ export function modeView(mode: ServiceMode | undefined): ModeView {
   return { kind: 'replicated', replicas: mode?.Replicated?.Replicas ?? 1 }
 }
 
-export function portView(port: PortConfig): PortView {
+function portView(port: PortConfig): PortView {
   return {
     name: port.Name ?? '',
     protocol: port.Protocol || 'tcp',
