@@ -13,8 +13,6 @@ import { spawnIngress, type IngressProcess, type IngressSettings } from './ingre
 export interface IngressSupervisorOptions extends IngressSettings {
   readonly log: Log
   readonly clock: Clock
-  /** How it talks to the kernel: `net` is what this build has, and what `auto` takes. */
-  readonly engine?: 'auto' | 'ring' | 'net'
   /** An ingress of another version is replaced. */
   readonly version?: string
 }
@@ -69,11 +67,8 @@ export class IngressSupervisor {
     this.#log = options.log
   }
 
-  /** Resolves once an ingress is ready; rejects with `ingress/not-started` or `ingress/no-such-engine`. */
+  /** Resolves once an ingress is ready; rejects with `ingress/not-started`. */
   static async start(options: IngressSupervisorOptions): Promise<IngressSupervisor> {
-    if (options.engine === 'ring') {
-      throw new MeshError({ code: 'ingress/no-such-engine', engine: 'ring', available: ['net'] })
-    }
     const supervisor = new IngressSupervisor(options)
     supervisor.#wasRunning = await supervisor.#adopt()
     if (!supervisor.#wasRunning) await supervisor.#spawn()

@@ -34,6 +34,8 @@ export async function runDaemon(config: Config): Promise<void> {
   })
   // Started by a program that is gone now: nobody would stop us.
   if (process.connected) process.once('disconnect', () => stopped.resolve({ leaveRunning: false }))
+  // Listening for that must not keep a stopped daemon alive.
+  process.channel?.unref()
 
   const name = config.name ?? hostname()
   const log = createLog({ format: config.logFormat, level: config.logLevel, name })

@@ -47,23 +47,39 @@ interface Surroundings extends DevFlags {
 }
 
 async function startAll(count: number, around: Surroundings, nodes: DevNode[]): Promise<void> {
-  for (let index = 1; index <= count; index++) {
-    const { baseDir, runtime, dockerSocket, verbose } = around
-    const isVerbose = verbose === true
-    const join = nodes[0] === undefined ? null : await joinLine(nodes[0], roleOf(index))
-    const node = new DevNode({ index, baseDir, runtime, dockerSocket, join, isVerbose })
-    nodes.push(node)
-    say(`${node.name} starts on ${node.address} ...`)
-    await until(node, 'it is a member', (client) => isMember(client))
-  }
-  const [first] = nodes as [DevNode]
+  const first = await startOne(1, null, around, nodes)
   using client = clientOf(first)
-  await until(first, 'a leader can be asked', async () => (await client.nodes()).length === count)
+  await until(first, 'it leads', async (asked) => (await asked.nodes()).length > 0)
+  const { JoinTokens } = await client.swarm()
+  const others = Array.from({ length: count - 1 }, (_, at) => at + 2)
+  await Promise.all(
+    others.map((index) => {
+      const joinLine = `${JoinTokens[roleOf(index)]}@${first.address}:2377`
+      return startOne(index, joinLine, around, nodes)
+    }),
+  )
+  await until(first, 'all are ready', async (asked) => (await readyNodes(asked)) === count)
   await createDemo(client, count)
   say('the demo service starts ...')
-  for (const node of nodes) {
-    await until(node, `${node.address}:${demoPort} answers`, () => isAnswering(node.address))
-  }
+  await Promise.all(
+    nodes.map((node) =>
+      until(node, `${node.address}:${demoPort} answers`, () => isAnswering(node.address)),
+    ),
+  )
+}
+
+async function startOne(
+  index: number,
+  joinLine: string | null,
+  { baseDir, runtime, dockerSocket, verbose }: Surroundings,
+  nodes: DevNode[],
+): Promise<DevNode> {
+  const isVerbose = verbose === true
+  const node = new DevNode({ index, baseDir, runtime, dockerSocket, join: joinLine, isVerbose })
+  nodes.push(node)
+  say(`${node.name} starts on ${node.address} ...`)
+  await until(node, 'it is a member', (client) => isMember(client))
+  return node
 }
 
 const clientOf = (node: DevNode): MeshClient =>
@@ -75,11 +91,9 @@ const isMember = async (client: MeshClient): Promise<boolean> =>
 /** Three agree; more managers would only make every write slower. */
 const roleOf = (index: number): 'Manager' | 'Worker' => (index <= 3 ? 'Manager' : 'Worker')
 
-async function joinLine(first: DevNode, role: 'Manager' | 'Worker'): Promise<string> {
-  using client = clientOf(first)
-  await until(first, 'it leads', async () => (await client.nodes()).length > 0)
-  const { JoinTokens } = await client.swarm()
-  return `${JoinTokens[role]}@${first.address}:2377`
+async function readyNodes(client: MeshClient): Promise<number> {
+  const nodes = await client.nodes()
+  return nodes.filter(({ Status }) => Status.State === 'ready').length
 }
 
 /** Asks again until `isTrue`; a fault of the client only means not yet. */
