@@ -48,6 +48,10 @@ export function clientTlsOptions(
   }
 }
 
+/** Why a handshake failed: OpenSSL's own words, without the places in its sources. */
+export const handshakeFault = (error: Error): string =>
+  'reason' in error && typeof error.reason === 'string' ? error.reason : error.message
+
 /** What of an identity is trusted, at a moment. */
 export const trustOf = (identity: NodeIdentity, nowMs: number): PeerTrust => ({
   caCertificatesPem: identity.caCertificatesPem,

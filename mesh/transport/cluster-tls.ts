@@ -15,6 +15,7 @@ import type { PeerIdentity } from '../identity/peer-identity.ts'
 import {
   authenticatedPeer,
   clientTlsOptions,
+  handshakeFault,
   serverTlsOptions,
   trustOf,
 } from '../identity/tls-options.ts'
@@ -42,6 +43,7 @@ export class ClusterTls implements ConnectionEncrypter {
   readonly #options: ClusterTlsOptions
   /** Keyed by the one object that libp2p hands on from a raw connection to a finished one. */
   readonly #peers = new WeakMap<object, PeerIdentity>()
+  readonly #begun = new WeakSet<object>()
 
   constructor(options: ClusterTlsOptions) {
     this.#options = options
@@ -52,17 +54,24 @@ export class ClusterTls implements ConnectionEncrypter {
     return this.#peers.get(connection.timeline)
   }
 
+  /** Whether it got as far as a handshake; how that ended, `onRefused` has been told. */
+  hasBegun(connection: { readonly timeline: object }): boolean {
+    return this.#begun.has(connection.timeline)
+  }
+
   async secureInbound(
     connection: MessageStream,
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
+    this.#begun.add(connection.timeline)
     const own = serverTlsOptions(this.#options.identity(), { alpn: [alpn] })
     const duplex = new MessageStreamDuplex(connection)
     const socket = new TLSSocket(duplex, { ...own, isServer: true })
     try {
       await handshake(socket, { duplex, event: 'secure', signal: options?.signal })
     } catch (error) {
-      this.#options.onRefused(connection, error instanceof Error ? error.message : String(error))
+      const reason = error instanceof Error ? handshakeFault(error) : String(error)
+      this.#options.onRefused(connection, reason)
       throw error
     }
     return this.#admit(connection, socket, options)

@@ -6,10 +6,16 @@ import type { NodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { NodeIdentity } from '../identity/node-identity.ts'
 import type { PeerIdentity } from '../identity/peer-identity.ts'
-import { authenticatedPeer, serverTlsOptions, trustOf } from '../identity/tls-options.ts'
+import {
+  authenticatedPeer,
+  handshakeFault,
+  serverTlsOptions,
+  trustOf,
+} from '../identity/tls-options.ts'
 import { formatHostPort, plainHost, type HostPort } from './host-address.ts'
 import { joinAlpn } from './join-protocol.ts'
 import { JoinServer, type AnswerJoin, type JoinServerDeps } from './join-server.ts'
+import { RefusalLog } from './refusal-log.ts'
 
 const apiAlpn = 'http/1.1'
 /** Of all kinds together: a flood of strangers must not take every descriptor. */
@@ -36,6 +42,7 @@ export class ControlListener {
   readonly #options: ControlListenerOptions
   readonly #deps: JoinServerDeps
   readonly #joins: JoinServer
+  readonly #refusals: RefusalLog
   readonly #sockets = new Set<TLSSocket>()
   #identity: NodeIdentity
 
@@ -44,12 +51,11 @@ export class ControlListener {
     this.#deps = deps
     this.#identity = options.identity
     this.#joins = new JoinServer(options.onJoin, deps, options.joinTimeoutMs)
+    this.#refusals = new RefusalLog('control connection refused', deps)
     this.#server = createServer(tlsOptions(options.identity), (socket) => this.#accept(socket))
     this.#server.maxConnections = maxConnections
     this.#server.on('tlsClientError', (error, socket) => {
-      const remoteAddress = plainHost(socket.remoteAddress)
-      this.#deps.log.debug({ remoteAddress, reason: error.message }, 'handshake failed')
-      socket.destroy()
+      this.#refuse(socket, `no handshake: ${handshakeFault(error)}`)
     })
   }
 
@@ -111,8 +117,9 @@ export class ControlListener {
   }
 
   #refuse(socket: TLSSocket, reason: string): void {
+    // Who hung up on its own has no address any more, and needs no explanation.
     const remoteAddress = plainHost(socket.remoteAddress)
-    this.#deps.log.warn({ remoteAddress, reason }, 'control connection refused')
+    if (remoteAddress !== '') this.#refusals.tell({ remoteAddress, reason })
     socket.destroy()
   }
 }

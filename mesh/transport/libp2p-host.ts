@@ -1,7 +1,7 @@
 import { gossipsub, type GossipSub } from '@libp2p/gossipsub'
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { identify, type Identify } from '@libp2p/identify'
-import type { ConnectionEncrypter, Libp2p } from '@libp2p/interface'
+import type { ConnectionEncrypter, Libp2p, MultiaddrConnection } from '@libp2p/interface'
 import { ping, type Ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
@@ -22,6 +22,8 @@ export interface HostOptions {
   readonly listen: HostPort
   readonly encrypter: ConnectionEncrypter
   readonly topics: readonly string[]
+  /** Somebody connects; nothing was said yet. */
+  readonly onInbound: (connection: MultiaddrConnection) => void
 }
 
 /** libp2p as this cluster uses it; not started yet. */
@@ -51,8 +53,14 @@ export function createHost(options: HostOptions): Promise<Host> {
       pingInterval: 5000,
       pingTimeout: { minTimeout: 1500, maxTimeout: 5000 },
     },
-    // Members live on private and loopback addresses, whatever libp2p's default says of those.
-    connectionGater: { denyDialMultiaddr: () => false },
+    connectionGater: {
+      // Members live on private and loopback addresses, whatever libp2p's default says of those.
+      denyDialMultiaddr: () => false,
+      denyInboundConnection: (connection) => {
+        options.onInbound(connection)
+        return false
+      },
+    },
     services: {
       identify: identify({ protocolPrefix }),
       ping: ping({ protocolPrefix }),

@@ -1,6 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
-import { UnexpectedPeerError, type Connection, type Stream } from '@libp2p/interface'
+import {
+  UnexpectedPeerError,
+  type Connection,
+  type MessageStream,
+  type MultiaddrConnection,
+  type Stream,
+} from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { assert } from '../base/assert.ts'
 import type { Clock } from '../base/clock.ts'
@@ -12,7 +18,13 @@ import type { NodeIdentity } from '../identity/node-identity.ts'
 import { ClusterTls } from './cluster-tls.ts'
 import { FramedStream } from './framed-stream.ts'
 import { guarded } from './guarded.ts'
-import { formatHostPort, parseHostPort, tcpMultiaddr, type HostPort } from './host-address.ts'
+import {
+  formatHostPort,
+  parseHostPort,
+  plainHost,
+  tcpMultiaddr,
+  type HostPort,
+} from './host-address.ts'
 import { createHost, maxPublishedBytes, messageIdBytes, type Host } from './libp2p-host.ts'
 import { LongLivedStream } from './long-lived-stream.ts'
 import { PeerConnections } from './peer-connections.ts'
@@ -92,16 +104,26 @@ export class Libp2pTransport implements Transport {
     deps: Libp2pTransportDeps,
   ): Promise<Libp2pTransport> {
     const held: Held = { identity: options.identity }
-    const refusals = new RefusalLog(deps.clock, deps.log)
+    const refusals = new RefusalLog('peer refused', deps)
+    const refuse = (connection: MessageStream, reason: string): void => {
+      const { direction } = connection
+      refusals.tell({ remoteAddress: remoteHost(connection), direction, reason })
+    }
     const tls = new ClusterTls({
       identity: () => held.identity,
       isMember: options.isMember,
       clock: deps.clock,
-      onRefused: (connection, reason) => refusals.tell(connection, reason),
+      onRefused: refuse,
     })
     const { libp2pPrivateKey } = options.identity
     const { listen, topics } = options
-    const host = await createHost({ libp2pPrivateKey, listen, topics, encrypter: tls })
+    const onInbound = (connection: MultiaddrConnection): void => {
+      connection.addEventListener('close', ({ error }) => {
+        if (error === undefined || tls.hasBegun(connection)) return
+        refuse(connection, `no handshake: ${error.message}`)
+      })
+    }
+    const host = await createHost({ libp2pPrivateKey, listen, topics, encrypter: tls, onInbound })
     return new Libp2pTransport(options, deps, { host, tls, held })
   }
 
@@ -328,6 +350,13 @@ async function resolveAddress(address: string): Promise<string> {
   if (parsed === null) throw new MeshError({ code: 'transport/bad-address', address })
   const found = await lookup(parsed.host)
   return tcpMultiaddr({ host: found.address, port: parsed.port })
+}
+
+/** A raw connection has an address, which its type as a byte stream does not promise. */
+function remoteHost(connection: MessageStream): string {
+  if (!('remoteAddr' in connection)) return ''
+  const [, , host] = String(connection.remoteAddr).split('/')
+  return plainHost(host)
 }
 
 /** libp2p wraps what the socket said, once or more. */

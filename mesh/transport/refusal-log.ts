@@ -1,32 +1,37 @@
-import type { MessageStream } from '@libp2p/interface'
 import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
-import { plainHost } from './host-address.ts'
 
 const quietMs = 60_000
 const maxRemembered = 256
 
+export interface Refused {
+  readonly remoteAddress: string
+  readonly reason: string
+  readonly direction?: 'inbound' | 'outbound'
+}
+
 /** Says who was refused and why, once a minute: whoever is refused usually tries for ever. */
 export class RefusalLog {
+  readonly #message: string
   readonly #clock: Clock
   readonly #log: Log
   readonly #toldAtMs = new Map<string, number>()
 
-  constructor(clock: Clock, log: Log) {
-    this.#clock = clock
-    this.#log = log
+  constructor(message: string, deps: { readonly clock: Clock; readonly log: Log }) {
+    this.#message = message
+    this.#clock = deps.clock
+    this.#log = deps.log
   }
 
-  tell(connection: MessageStream, reason: string): void {
-    const remoteAddress = remoteHost(connection)
-    const key = `${remoteAddress} ${reason}`
+  tell(refused: Refused): void {
+    const key = `${refused.remoteAddress} ${refused.reason}`
     const nowMs = this.#clock.monotonicMs()
     const toldAtMs = this.#toldAtMs.get(key)
     if (toldAtMs !== undefined && nowMs - toldAtMs < quietMs) return
     this.#toldAtMs.delete(key)
     this.#toldAtMs.set(key, nowMs)
     this.#forgetOldest()
-    this.#log.warn({ remoteAddress, direction: connection.direction, reason }, 'peer refused')
+    this.#log.warn({ ...refused }, this.#message)
   }
 
   #forgetOldest(): void {
@@ -34,11 +39,4 @@ export class RefusalLog {
     const [oldest] = this.#toldAtMs.keys()
     if (oldest !== undefined) this.#toldAtMs.delete(oldest)
   }
-}
-
-/** A raw connection has an address, which its type as a byte stream does not promise. */
-function remoteHost(connection: MessageStream): string {
-  if (!('remoteAddr' in connection)) return ''
-  const [, , host] = String(connection.remoteAddr).split('/')
-  return plainHost(host)
 }

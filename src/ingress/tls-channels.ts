@@ -7,6 +7,7 @@ import type { PeerIdentity } from '../../mesh/identity/peer-identity.ts'
 import {
   authenticatedPeer,
   clientTlsOptions,
+  handshakeFault,
   serverTlsOptions,
   trustOf,
 } from '../../mesh/identity/tls-options.ts'
@@ -54,7 +55,8 @@ export class TlsChannels implements SecureChannels {
     })
     server.on('secureConnection', (socket) => this.#accept(socket, acceptor))
     server.on('tlsClientError', (error, socket) => {
-      acceptor.onRefused(socket.remoteAddress ?? 'unknown', error.message)
+      const because = `no handshake: ${handshakeFault(error)}`
+      acceptor.onRefused(socket.remoteAddress ?? 'unknown', because)
       socket.destroy()
     })
     const { host, port, shared } = spec

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { afterEach, test } from 'node:test'
 import type { NodeId } from '../../../mesh/base/ids.ts'
 import { silentLog, type Log } from '../../../mesh/base/log.ts'
@@ -256,6 +258,24 @@ test('a stranger with the same names is refused, and the reason is logged', asyn
   inside.setTargets([targetOf(impostor, outside)])
   await new Promise((resolve) => setTimeout(resolve, 300))
   assert.deepEqual(inside.connected(), [])
+})
+
+test('what is no handshake is refused with the reason, and a mere look is not told', async () => {
+  const told: unknown[] = []
+  const log: Log = { ...silentLog, warn: (facts) => told.push(facts) }
+  const inside = await start(await new TestCluster().member(), { log })
+  const { host, port } = parseHostPort(inside.address) ?? { host: '', port: 0 }
+  const look = connect({ host, port })
+  await once(look, 'connect')
+  look.end().resume()
+  await once(look, 'close')
+  const babbler = connect({ host, port }).on('error', () => {})
+  babbler.end('GET / HTTP/1.1\r\nHost: mesh\r\nX-Filler: '.padEnd(200, 'x'))
+  await eventually(() => assert.equal(told.length, 1))
+  const [{ reason, ...facts }] = told as [{ reason: string }]
+  assert.match(reason, /^no handshake: ./)
+  assert.deepEqual(facts, { remoteAddress: '127.0.0.1', direction: 'inbound' })
+  babbler.destroy()
 })
 
 test('a peer that is not who was dialled is refused', async () => {
