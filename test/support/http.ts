@@ -1,4 +1,5 @@
-import { request } from 'node:http'
+import { request, type ClientRequest } from 'node:http'
+import type { Socket } from 'node:net'
 
 export interface Answer {
   readonly status: number
@@ -9,8 +10,22 @@ export interface Answer {
 
 /** One GET on a connection of its own; rejects on refusal, reset, short body or time-out. */
 export function get(url: string, timeoutMs = 3000): Promise<Answer> {
+  return answerTo(request(url, { agent: false, timeout: timeoutMs }), timeoutMs)
+}
+
+/** The same over a connection that is open already; ends with it. */
+export function getOver(
+  socket: Socket,
+  headers: Readonly<Record<string, string>>,
+  timeoutMs = 3000,
+): Promise<Answer> {
+  const options = { headers, timeout: timeoutMs, createConnection: () => socket }
+  return answerTo(request({ host: 'mesh', ...options }), timeoutMs)
+}
+
+function answerTo(asked: ClientRequest, timeoutMs: number): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const asked = request(url, { agent: false, timeout: timeoutMs }, (response) => {
+    asked.once('response', (response) => {
       let body = ''
       response.setEncoding('utf8')
       response.on('data', (part: string) => (body += part))
