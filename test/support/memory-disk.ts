@@ -2,10 +2,21 @@ import type { AppendFile, Disk } from '../../mesh/base/disk.ts'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
 
 interface MemoryFile {
-  data: Buffer
+  /** Has room for more than the file holds, so that appending does not copy it each time. */
+  bytes: Buffer
+  length: number
   /** How much of it a crash leaves. */
   syncedBytes: number
 }
+
+/** What a crash leaves of each unsynced tail: its first bytes, one of which may have been turned. */
+export interface TornTail {
+  readonly bytes: number
+  /** Counted from the end of what was synced; null when no bit is turned. */
+  readonly flippedAt?: number | null
+}
+
+export type DiskOperation = 'sync' | 'replace'
 
 /**
  * A disk in memory that forgets, at a crash, whatever was not synced: the twin of `NodeDisk`.
@@ -17,6 +28,10 @@ export class MemoryDisk implements Disk {
   #boot = 0
   #syncFailures = 0
   #held: Promise<void> = Promise.resolve()
+  /** How long an operation takes; at once when null. */
+  pace: ((operation: DiskOperation) => Promise<void>) | null = null
+  /** While it is set, writing rejects. */
+  isFull = false
   syncs = 0
 
   /** The next `count` syncs fail, as a broken disk's do. */
@@ -34,12 +49,15 @@ export class MemoryDisk implements Disk {
     }
   }
 
-  /** The machine loses power; of each unsynced tail at most `tornBytes` happen to have been written. */
-  crash(tornBytes = 0): void {
+  /** The machine loses power; what was not synced is gone but for what happens to be written. */
+  crash(torn: number | TornTail = 0): void {
     this.#boot++
+    const { bytes, flippedAt = null } = typeof torn === 'number' ? { bytes: torn } : torn
     for (const file of this.#files.values()) {
-      const kept = Math.min(file.data.length, file.syncedBytes + tornBytes)
-      file.data = file.data.subarray(0, kept)
+      const kept = Math.min(file.length, file.syncedBytes + bytes)
+      const at = file.syncedBytes + (flippedAt ?? 0)
+      if (flippedAt !== null && at < kept) file.bytes[at] = (file.bytes[at] ?? 0) ^ 1
+      file.length = kept
       file.syncedBytes = kept
     }
   }
@@ -47,27 +65,31 @@ export class MemoryDisk implements Disk {
   /** Turns one bit of a file over. */
   flipBit(path: string, offset: number): void {
     const file = this.#files.get(path)
-    const byte = file?.data[offset]
-    if (file === undefined || byte === undefined) throw new RangeError(`no byte there: ${path}`)
-    file.data = Buffer.from(file.data)
-    file.data[offset] = byte ^ 1
+    if (file === undefined || offset >= file.length) throw new RangeError(`no byte there: ${path}`)
+    file.bytes[offset] = (file.bytes[offset] ?? 0) ^ 1
   }
 
   /** Appends bytes that were never asked for, as a torn write leaves them. */
   scribble(path: string, bytes: Uint8Array): void {
     const file = this.#fileAt(path)
-    file.data = Buffer.concat([file.data, bytes])
-    file.syncedBytes = file.data.length
+    append(file, bytes)
+    file.syncedBytes = file.length
   }
 
   read(path: string): Promise<Uint8Array | null> {
     const file = this.#files.get(path)
-    return Promise.resolve(file === undefined ? null : Buffer.from(file.data))
+    return Promise.resolve(
+      file === undefined ? null : Buffer.from(file.bytes.subarray(0, file.length)),
+    )
   }
 
-  replace(path: string, data: Uint8Array): Promise<void> {
-    this.#files.set(path, { data: Buffer.from(data), syncedBytes: data.length })
-    return Promise.resolve()
+  async replace(path: string, data: Uint8Array): Promise<void> {
+    const boot = this.#boot
+    const bytes = Buffer.from(data)
+    if (this.pace !== null) await this.pace('replace')
+    if (boot !== this.#boot) await never()
+    this.#refuseWhenFull('replace', path)
+    this.#files.set(path, { bytes, length: bytes.length, syncedBytes: bytes.length })
   }
 
   remove(path: string): Promise<void> {
@@ -84,32 +106,35 @@ export class MemoryDisk implements Disk {
     return Promise.resolve(names.sort())
   }
 
-  openAppend(path: string): Promise<AppendFile> {
+  async openAppend(path: string): Promise<AppendFile> {
     const boot = this.#boot
+    if (!this.#files.has(path)) this.#refuseWhenFull('open', path)
     const file = this.#fileAt(path)
     const whileAlive = async (act: () => void): Promise<void> => {
       // A process that is gone never hears how its write ended.
-      if (boot !== this.#boot) await new Promise(() => {})
+      if (boot !== this.#boot) await never()
       act()
     }
     const sync = async (): Promise<void> => {
+      if (this.pace !== null) await this.pace('sync')
       await this.#held
       return whileAlive(() => this.#sync(path, file))
     }
-    return Promise.resolve({
+    return {
       append: (data) =>
         whileAlive(() => {
-          file.data = Buffer.concat([file.data, data])
+          this.#refuseWhenFull('append', path)
+          append(file, data)
         }),
       sync,
       close: () => whileAlive(() => {}),
-    })
+    }
   }
 
   truncate(path: string, length: number): Promise<void> {
     const file = this.#fileAt(path)
-    file.data = file.data.subarray(0, length)
-    file.syncedBytes = Math.min(length, file.data.length)
+    file.length = Math.min(file.length, length)
+    file.syncedBytes = file.length
     return Promise.resolve()
   }
 
@@ -119,12 +144,29 @@ export class MemoryDisk implements Disk {
       this.#syncFailures--
       throw new MeshError({ code: 'storage/sync-failed', path, reason: 'EIO' })
     }
-    file.syncedBytes = file.data.length
+    file.syncedBytes = file.length
+  }
+
+  #refuseWhenFull(operation: string, path: string): void {
+    if (this.isFull) throw new MeshError({ code: 'storage/io', operation, path, reason: 'ENOSPC' })
   }
 
   #fileAt(path: string): MemoryFile {
-    const file = this.#files.get(path) ?? { data: Buffer.alloc(0), syncedBytes: 0 }
+    const file = this.#files.get(path) ?? { bytes: Buffer.alloc(0), length: 0, syncedBytes: 0 }
     this.#files.set(path, file)
     return file
   }
 }
+
+function append(file: MemoryFile, data: Uint8Array): void {
+  const length = file.length + data.length
+  if (length > file.bytes.length) {
+    const larger = Buffer.alloc(Math.max(length, file.bytes.length * 2, 1024))
+    file.bytes.copy(larger, 0, 0, file.length)
+    file.bytes = larger
+  }
+  file.bytes.set(data, file.length)
+  file.length = length
+}
+
+const never = (): Promise<never> => new Promise(() => {})

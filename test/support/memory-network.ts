@@ -16,6 +16,19 @@ export interface MemoryNetworkOptions {
   readonly redialMs?: number
   /** After how long a connection to a silent peer is given up. */
   readonly silentBreakMs?: number
+  readonly faults?: NetworkFaults
+}
+
+/** What a simulation does to frames and to those who send them; without it streams are perfect. */
+export interface NetworkFaults {
+  /** How long each copy of a frame is under way: none is a loss, two a duplicate. */
+  travel(from: NodeId, to: NodeId): readonly number[]
+  /** False while nothing gets through in this direction, though nobody is told. */
+  passes(from: NodeId, to: NodeId): boolean
+  /** Runs what a node receives: later while it is paused, and with an eye on what it throws. */
+  deliver(to: NodeId, act: () => void): void
+  /** Every frame that a transport takes on. */
+  sent(from: NodeId, to: NodeId, sending: { protocol: string; frame: Uint8Array }): void
 }
 
 /** What one node has of the network: both interfaces, as a production node gets them. */
@@ -37,6 +50,7 @@ export interface MemorySwitch {
   readonly clock: FakeClock
   readonly delayMs: number
   readonly redialMs: number
+  readonly faults: NetworkFaults | null
   transport(node: NodeId): MemoryTransport | undefined
   transports(): readonly MemoryTransport[]
   dial(from: MemoryTransport, to: NodeId): 'connected' | 'refused' | 'silent'
@@ -49,6 +63,7 @@ export class MemoryNetwork implements MemorySwitch {
   readonly clock: FakeClock
   readonly delayMs: number
   readonly redialMs: number
+  readonly faults: NetworkFaults | null
   lossPercent: number
   readonly #jitterMs: number
   readonly #silentBreakMs: number
@@ -66,6 +81,7 @@ export class MemoryNetwork implements MemorySwitch {
     this.#jitterMs = options.jitterMs ?? 0
     this.redialMs = options.redialMs ?? 100
     this.#silentBreakMs = options.silentBreakMs ?? 15_000
+    this.faults = options.faults ?? null
   }
 
   /** A process comes up; whatever ran under this id before has crashed. */
@@ -116,6 +132,7 @@ export class MemoryNetwork implements MemorySwitch {
   }
 
   reaches(from: NodeId, to: NodeId): boolean {
+    if (this.faults !== null && !this.faults.passes(from, to)) return false
     return (this.#sides.get(from) ?? 0) === (this.#sides.get(to) ?? 0)
   }
 
@@ -125,7 +142,8 @@ export class MemoryNetwork implements MemorySwitch {
 
   dial(from: MemoryTransport, to: NodeId): 'connected' | 'refused' | 'silent' {
     const peer = this.#transports.get(to)
-    if (peer === undefined || !this.reaches(from.node, to)) return 'silent'
+    const isThrough = this.reaches(from.node, to) && this.reaches(to, from.node)
+    if (peer === undefined || !isThrough) return 'silent'
     if (peer.isGone) return peer.isSilent ? 'silent' : 'refused'
     const link: MemoryLink = { isOpen: true, onBreak: new Set() }
     from.linked(to, link)

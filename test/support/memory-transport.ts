@@ -35,9 +35,19 @@ export class MemoryTransport implements Transport {
   }
 
   send(to: NodeId, protocol: string, frame: Uint8Array): boolean {
-    return this.#transfer(to, frame, (peer, copy) => {
+    const { faults } = this.#switch
+    const link = this.#links.get(to)
+    if (link === undefined || this.isGone) return false
+    const copy = frame.slice()
+    const arrive = (peer: MemoryTransport): void =>
       peer.#frameListeners.get(protocol)?.(this.node, copy)
-    })
+    if (faults === null) {
+      this.#later(to, link, arrive)
+      return true
+    }
+    for (const delayMs of faults.travel(this.node, to)) this.#later(to, link, arrive, delayMs)
+    faults.sent(this.node, to, { protocol, frame })
+    return true
   }
 
   onFrame(protocol: string, listener: (from: NodeId, frame: Uint8Array) => void): void {
@@ -164,7 +174,18 @@ export class MemoryTransport implements Transport {
 
   #tell(peer: NodeId, event: ConnectionEvent): void {
     if (this.isGone) return
-    for (const listener of this.#connectionListeners) listener(peer, event)
+    this.#deliver(this, () => {
+      for (const listener of this.#connectionListeners) listener(peer, event)
+    })
+  }
+
+  #deliver(receiver: MemoryTransport, act: () => void): void {
+    const { faults } = this.#switch
+    if (faults === null) return act()
+    faults.deliver(receiver.node, () => {
+      // It may have waited for a process that ended in the meantime.
+      if (!receiver.isGone) act()
+    })
   }
 
   #transfer(
@@ -175,17 +196,25 @@ export class MemoryTransport implements Transport {
     const link = this.#links.get(to)
     if (link === undefined || this.isGone) return false
     const copy = frame.slice()
-    this.#later(to, link, (peer) => arrive(peer, copy))
+    // A question is asked once: whether its first copy arrives is all that counts.
+    const delayMs = this.#switch.faults?.travel(this.node, to)[0]
+    const isLost = this.#switch.faults !== null && delayMs === undefined
+    if (!isLost) this.#later(to, link, (peer) => arrive(peer, copy), delayMs)
     return true
   }
 
   /** One network delay later, unless the connection or the receiver is gone by then. */
-  #later(to: NodeId, link: MemoryLink, act: (peer: MemoryTransport) => void): void {
+  #later(
+    to: NodeId,
+    link: MemoryLink,
+    act: (peer: MemoryTransport) => void,
+    delayMs = this.#switch.delayMs,
+  ): void {
     if (this.isGone) return
-    this.#switch.clock.after(this.#switch.delayMs, () => {
+    this.#switch.clock.after(delayMs, () => {
       const peer = this.#switch.transport(to)
       if (peer === undefined || peer.isGone || !link.isOpen) return
-      if (this.#switch.reaches(this.node, to)) act(peer)
+      if (this.#switch.reaches(this.node, to)) this.#deliver(peer, () => act(peer))
     })
   }
 }
