@@ -37,6 +37,8 @@ export interface MemberAddress {
   readonly gossipAddress: string
   readonly controlAddress: string
   readonly dataPathAddress: string
+  /** By which Raft knows it when it is a manager; that of a node's first life when absent. */
+  readonly raftId?: number
 }
 
 /** What the objects of the catalog mean for the mesh itself; pure, given by `src/model`. */

@@ -61,14 +61,16 @@ export class Consensus {
   constructor(options: ConsensusOptions) {
     const { self, storage, transport, clock } = options
     this.#options = options
-    this.#raftId = raftIdOf(self)
+    this.#raftId = options.raftId ?? raftIdOf(self)
     this.#peers.learn(self)
     this.#confState = storage.initialState().confState
     this.#restore(storage.snapshot())
-    this.#raft = openRaft(options, this.#applied.index)
+    this.#raft = openRaft(options, this.#raftId, this.#applied.index)
     this.#link = new RaftLink({
       ...options,
+      raftId: this.#raftId,
       isAdmitted: (node) => this.#isAdmitted(node),
+      isIdOf: (node, id) => this.#peers.isIdOf(node, id),
       onMessage: (from, message) => this.#receive(from, message),
       onOutcome: (message, isSent) => this.#sendingEnded(message, isSent),
     })
@@ -150,9 +152,7 @@ export class Consensus {
 
   /** Whether Raft counts this node, as voter or learner; a manager is removed from it after demotion. */
   isRaftMember(node: NodeId): boolean {
-    const id = raftIdOf(node)
-    const { voters, votersOutgoing, learners, learnersNext } = this.#confState
-    return [voters, votersOutgoing, learners, learnersNext].some((ids) => ids.includes(id))
+    return this.#peers.idsIn(this.#confState, node).length > 0
   }
 
   /** The nodes whose votes count now. */
@@ -224,8 +224,8 @@ export class Consensus {
 
   #connectionChanged(node: NodeId, event: 'up' | 'down' | 'refused'): void {
     if (this.#isStopped) return
-    if (event !== 'up') this.#raft.reportUnreachable(raftIdOf(node))
-    else this.#proposals.review()
+    if (event === 'up') this.#proposals.review()
+    else this.#peers.idsIn(this.#confState, node).forEach((id) => this.#raft.reportUnreachable(id))
     this.#kick()
   }
 
@@ -377,10 +377,11 @@ export class Consensus {
 }
 
 /** Proposals go to the leader by a protocol of ours, which answers; Raft's own forwarding does not. */
-function openRaft({ self, storage, random, log }: ConsensusOptions, applied: number): RaftNode {
+function openRaft(given: ConsensusOptions, id: RaftId, applied: number): RaftNode {
+  const { storage, random, log } = given
   const options = {
     ...lanRaftOptions,
-    id: raftIdOf(self),
+    id,
     disableProposalForwarding: true,
     applied,
   }

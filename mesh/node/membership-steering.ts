@@ -61,7 +61,7 @@ export class MembershipSteering {
       self: id,
       voters: configuration.incoming,
       learners: configuration.learners,
-      managers: new Set(managers.map(({ node }) => raftIdOf(node))),
+      managers: new Set(managers.map(({ node, raftId }) => raftId ?? raftIdOf(node))),
       progress: peers,
       lastIndex,
     }

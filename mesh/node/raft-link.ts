@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
-import type { Message } from '../raft/types.ts'
+import type { Message, RaftId } from '../raft/types.ts'
 import type { Transport } from '../transport/transport.ts'
 import { isRefused } from '../wire/frames.ts'
 import {
@@ -10,7 +10,6 @@ import {
   encodeRaftMessage,
   RaftAssembler,
 } from '../wire/raft-message.ts'
-import { raftIdOf } from './raft-id.ts'
 
 const raftProtocol = '/mesh/raft/1'
 
@@ -21,12 +20,13 @@ const partsPerPortion = 4
 const refusalsMax = 1500
 
 export interface RaftLinkDeps {
-  readonly self: NodeId
+  readonly raftId: RaftId
   readonly transport: Transport
   readonly clock: Clock
   readonly log: Log
   /** Whether Raft messages of this node may be listened to. */
   readonly isAdmitted: (node: NodeId) => boolean
+  readonly isIdOf: (node: NodeId, id: RaftId) => boolean
   readonly onMessage: (from: NodeId, message: Message) => void
   /** The message did not leave, or (long ones only) has left. */
   readonly onOutcome: (message: Message, isSent: boolean) => void
@@ -103,7 +103,7 @@ export class RaftLink {
   }
 
   #receive(from: NodeId, frame: Uint8Array): void {
-    const { log, self } = this.#deps
+    const { log, raftId } = this.#deps
     if (!this.#deps.isAdmitted(from)) {
       log.debug({ from }, 'ignored a raft message: not a manager')
       this.#assemblers.delete(from)
@@ -119,7 +119,7 @@ export class RaftLink {
       return
     }
     // The transport proved who it is; a message in another name is none of Raft's business.
-    if (message.from !== raftIdOf(from) || message.to !== raftIdOf(self)) {
+    if (!this.#deps.isIdOf(from, message.from) || message.to !== raftId) {
       log.warn({ from, claimed: message.from, to: message.to }, 'ignored a raft message: addresses')
       return
     }

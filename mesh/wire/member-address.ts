@@ -22,4 +22,5 @@ export const memberAddress: z.ZodType<MemberAddress> = z.object({
   gossipAddress: hostPortText,
   controlAddress: hostPortText,
   dataPathAddress: hostPortText,
+  raftId: z.int().positive().exactOptional(),
 })

@@ -112,6 +112,7 @@ function memberAddress(node: NodeView): MemberAddress {
     gossipAddress: node.mesh.GossipAddress,
     controlAddress: node.mesh.ControlAddress,
     dataPathAddress: node.mesh.DataPathAddress,
+    raftId: node.mesh.RaftId,
   }
 }
 
