@@ -3,6 +3,7 @@ import type { Json } from '../base/json.ts'
 import { isId, nodeId } from '../base/ids.ts'
 import type { Digest, Known, Section, VersionedValue } from '../discovery/section.ts'
 import { decodeJson, encodeJson, type FrameRefused } from './frames.ts'
+import { isNestedWithin } from './nesting.ts'
 
 /** Topic of what nodes newly say: one section a message. */
 export const recordsTopic = 'mesh/records/1'
@@ -42,7 +43,10 @@ const count = z
 /** It came out of JSON, so it is JSON; but what walks through it must not run out of stack. */
 const value = z
   .unknown()
-  .refine((value) => isShallow(value, maxValueDepth), `must not be deeper than ${maxValueDepth}`)
+  .refine(
+    (value) => isNestedWithin(value, maxValueDepth),
+    `must not be deeper than ${maxValueDepth}`,
+  )
   .transform((value) => value as Json)
 
 const record: z.ZodType<VersionedValue> = z
@@ -108,9 +112,3 @@ const wireSection = ({ node, epoch, since, through, isWhole, records }: Section)
   isWhole,
   records.map(({ version, key, value }) => [version, key, value]),
 ]
-
-function isShallow(value: unknown, depth: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  if (depth === 0) return false
-  return Object.values(value).every((inner) => isShallow(inner, depth - 1))
-}

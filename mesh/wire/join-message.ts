@@ -3,12 +3,14 @@ import { isId, type NodeId, type NodeRole } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { MemberAddress } from '../catalog/policy.ts'
 import { hostPortText, memberAddress, nodeIdText } from './member-address.ts'
+import { isNestedWithin } from './nesting.ts'
 
 /** From a stranger. */
 export const maxJoinRequestBytes = 64 * 1024
 /** From a server that has proved itself: it names every member. */
 export const maxJoinReplyBytes = 1024 * 1024
 const maxDescriptionBytes = 16 * 1024
+const maxDescriptionLevels = 32
 
 /**
  * Asks for a certificate and proves that the asker holds both keys it names: each proof is a
@@ -73,8 +75,9 @@ const jsonObject = z.custom<JsonObject>(
     typeof value === 'object' &&
     value !== null &&
     !Array.isArray(value) &&
+    isNestedWithin(value, maxDescriptionLevels) &&
     new TextEncoder().encode(JSON.stringify(value)).length <= maxDescriptionBytes,
-  `must be an object of at most ${maxDescriptionBytes} bytes`,
+  `must be an object of at most ${maxDescriptionBytes} bytes and ${maxDescriptionLevels} levels`,
 )
 
 const certificateRequest: z.ZodType<CertificateRequest> = z.object({

@@ -11,6 +11,7 @@ import type {
   Transaction,
 } from '../catalog/types.ts'
 import { decodeJson, encodeJson, type FrameRefused } from './frames.ts'
+import { isNestedWithin } from './nesting.ts'
 
 /** What one transaction may weigh; a secret is at most 500 kB, a config 1 MB. */
 export const transactionBytesMax: number = 2 * 1024 * 1024
@@ -19,6 +20,12 @@ const changesMax = 10_000
 const shortText = z.string().max(1024)
 /** Came out of JSON.parse, so it is JSON. */
 const json = z.custom<Json>((value) => value !== undefined)
+/** More than the API lets in; what is in the catalog will be written out and compared by walking. */
+const bodyLevelsMax = 96
+const newBody = json.refine(
+  (body) => isNestedWithin(body, bodyLevelsMax),
+  `must not be nested deeper than ${bodyLevelsMax} levels`,
+)
 const whole = z.int().nonnegative()
 
 const objectRef: z.ZodType<ObjectRef> = z.object({ kind: shortText, id: shortText })
@@ -27,7 +34,7 @@ const newObject: z.ZodType<NewObject> = z.object({
   kind: shortText,
   id: shortText,
   claims: z.array(shortText).max(1000),
-  body: json,
+  body: newBody,
 })
 
 export const storedObject: z.ZodType<StoredObject> = z.object({

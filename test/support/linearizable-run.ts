@@ -41,10 +41,11 @@ export async function runLinearizable(options: LinearizableRun): Promise<Lineari
 
   const startedMs = performance.now()
   const harming = nemesis.run()
-  await workload.run(operations, limitMs).finally(() => nemesis.stop())
+  const working = workload.run(operations, limitMs).finally(() => nemesis.stop())
+  await Promise.allSettled([working, harming])
   const durationMs = performance.now() - startedMs
-  await harming
   for (const register of registers.values()) register.close()
+  await Promise.all([working, harming])
 
   const checkingMs = performance.now()
   const verdict = checkLinearizable(workload.history, { limitMs: checkerLimitMs })

@@ -65,9 +65,9 @@ export class RegisterClient {
   async swap(name: string, held: Held, value: string): Promise<WriteOutcome> {
     const path = `/services/${held.id}/update?version=${held.version}`
     const reply = await this.#call('POST', path, specOf(name, value))
-    return this.#written('swap', reply, (status, code) => {
-      return status === 500 && code === 'api/out-of-sequence'
-    })
+    // Nobody removes a register: where one is missing, that is for the checker to find.
+    const refusals = ['api/out-of-sequence', 'api/not-found']
+    return this.#written('swap', reply, (_, code) => refusals.includes(code))
   }
 
   /** Whether the daemon is an active member by its own word. */
