@@ -8,34 +8,38 @@ import type { Member } from '../membership/types.ts'
 import type { Libp2pTransport } from '../transport/libp2p-transport.ts'
 import type { SealedDatagrams } from '../transport/sealed-datagrams.ts'
 import type { JoinReply, JoinRequest } from '../wire/join-message.ts'
-import type { CatalogFeed } from './catalog-feed.ts'
+import type { RenewalReply, RenewalRequest } from '../wire/renewal-message.ts'
 import { admitNode } from './admit-node.ts'
+import { answerRenewal } from './answer-renewal.ts'
+import type { CurrentTable } from './current-table.ts'
 import type { DiscoveryDriver } from './discovery-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
 import type { LeaderView, MeshNode } from './mesh-node.ts'
 import type { MeshNodeDeps } from './mesh-node-options.ts'
-import { saveAcquaintance, type NodeState } from './node-state.ts'
+import { saveAcquaintance, type Acquaintance } from './node-state.ts'
+import { openRenewals } from './open-renewals.ts'
+import type { Renewals } from './renewals.ts'
 import type { Roster } from './roster.ts'
-import type { ServiceTable } from './service-table.ts'
+import type { Standing } from './standing.ts'
 
 /** The drivers of one node, started. */
 export interface MeshParts {
-  readonly state: NodeState
+  readonly acquaintance: Acquaintance
   readonly roster: Roster
   readonly transport: Libp2pTransport
   readonly datagrams: SealedDatagrams
   readonly membership: MembershipDriver
   readonly discovery: DiscoveryDriver
-  readonly table: ServiceTable
-  /** Of a manager: serves the workers. */
-  readonly feed: CatalogFeed | null
+  readonly standing: Standing
 }
 
 /** MeshNode over the drivers: passes calls on, and keeps them agreed on who belongs to the cluster. */
 export class LocalMeshNode implements MeshNode {
   readonly #parts: MeshParts
   readonly #deps: MeshNodeDeps
+  readonly #renewals: Renewals
   readonly #unwatch: () => void
+  readonly #removal = Promise.withResolvers<void>()
   #saving: Promise<void> = Promise.resolve()
 
   constructor(parts: MeshParts, deps: MeshNodeDeps) {
@@ -43,23 +47,39 @@ export class LocalMeshNode implements MeshNode {
     this.#deps = deps
     parts.transport.onConnection((node, event) => parts.membership.connectionEvent(node, event))
     this.#followRoster()
-    this.#unwatch = parts.table.watchCatalog(() => this.#catalogChanged())
+    this.#renewals = openRenewals({
+      ...parts,
+      ...deps,
+      answer: (request) => this.answerRenewal(request),
+      removed: () => this.#removed(),
+    })
+    this.#unwatch = parts.standing.table.watchCatalog(() => this.#catalogChanged())
   }
 
   get self(): NodeId {
-    return this.#parts.state.identity.nodeId
+    return this.identity.nodeId
   }
 
   get clusterId(): string {
-    return this.#parts.state.identity.clusterId
+    return this.identity.clusterId
   }
 
   get role(): NodeRole {
-    return this.#parts.state.identity.role
+    return this.#parts.standing.role
   }
 
   get identity(): NodeIdentity {
-    return this.#parts.state.identity
+    return this.#parts.standing.identity
+  }
+
+  /** Resolves when the cluster says that this node was removed from it. */
+  get removed(): Promise<void> {
+    return this.#removal.promise
+  }
+
+  /** Called with each renewed identity. */
+  onIdentity(listener: (identity: NodeIdentity) => void): void {
+    this.#parts.standing.onIdentity(listener)
   }
 
   isMember(node: NodeId, peerId: string): boolean {
@@ -67,7 +87,7 @@ export class LocalMeshNode implements MeshNode {
   }
 
   propose(changes: readonly Change[], request?: string): Promise<ApplyResult> {
-    return this.#parts.table.propose({
+    return this.#table.propose({
       request: request ?? drawId(this.#deps.random),
       atMs: this.#deps.clock.nowMs(),
       changes,
@@ -75,19 +95,19 @@ export class LocalMeshNode implements MeshNode {
   }
 
   barrier(): Promise<void> {
-    return this.#parts.table.barrier()
+    return this.#table.barrier()
   }
 
   watchCatalog(listener: (delta: CatalogDelta) => void): () => void {
-    return this.#parts.table.watchCatalog(listener)
+    return this.#table.watchCatalog(listener)
   }
 
   leader(): LeaderView {
-    return this.#parts.table.leader()
+    return this.#table.leader()
   }
 
   watchLeader(listener: (view: LeaderView) => void): () => void {
-    return this.#parts.table.watchLeader(listener)
+    return this.#table.watchLeader(listener)
   }
 
   publish(key: string, value: Json): void {
@@ -103,35 +123,58 @@ export class LocalMeshNode implements MeshNode {
   }
 
   answerJoin(request: JoinRequest, remoteHost: string): Promise<JoinReply> {
-    const { table } = this.#parts
     return admitNode(request, remoteHost, {
       ...this.#deps,
-      catalog: () => table.catalog(),
+      catalog: () => this.#table.catalog(),
       barrier: () => this.barrier(),
       propose: (changes) => this.propose(changes),
     })
   }
 
+  answerRenewal(request: RenewalRequest): Promise<RenewalReply> {
+    return answerRenewal(request, {
+      ...this.#deps,
+      self: this.self,
+      catalog: () => this.#table.catalog(),
+      barrier: () => this.barrier(),
+      isRaftMember: (node) => this.isRaftMember(node),
+    })
+  }
+
+  isRaftMember(node: NodeId): boolean {
+    return this.#parts.standing.isRaftMember(node)
+  }
+
   handOver(): Promise<void> {
-    return this.#parts.table.handOver()
+    return this.#table.handOver()
   }
 
   async stop(): Promise<void> {
     this.#unwatch()
+    this.#renewals.stop()
     await this.handOver()
     await this.#parts.membership.leave()
     this.#parts.membership.stop()
     this.#parts.discovery.stop()
-    this.#parts.feed?.stop()
-    await this.#parts.table.stop()
+    await this.#parts.standing.stop()
     await this.#parts.transport.stop()
     await this.#parts.datagrams.close()
     await this.#saving
   }
 
+  get #table(): CurrentTable {
+    return this.#parts.standing.table
+  }
+
+  #removed(): void {
+    this.#deps.log.error({}, 'this node was removed from its cluster')
+    this.#removal.resolve()
+  }
+
   #catalogChanged(): void {
-    const { roster, table, membership, discovery, transport, state } = this.#parts
-    const change = roster.update(table.catalog())
+    const { roster, membership, discovery, transport, acquaintance } = this.#parts
+    const change = roster.update(this.#table.catalog())
+    this.#renewals.check()
     if (change === null) return
     for (const node of change.removed) {
       membership.forget(node)
@@ -139,7 +182,7 @@ export class LocalMeshNode implements MeshNode {
     }
     this.#followRoster()
     transport.recheckPeers()
-    const known = { gossipKeys: state.acquaintance.gossipKeys, members: change.members }
+    const known = { gossipKeys: acquaintance.gossipKeys, members: change.members }
     // One after the other: the newest must be the last.
     this.#saving = this.#saving
       .then(() => saveAcquaintance(this.#deps.disk, known))

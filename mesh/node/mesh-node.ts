@@ -29,7 +29,7 @@ export type ConsensusFault =
 export interface MeshNode {
   readonly self: NodeId
   readonly clusterId: string
-  /** Of this process's certificate; the catalog says what the node may. */
+  /** What this process does now; it follows the catalog, which says what the node may. */
   readonly role: NodeRole
 
   /**
@@ -46,6 +46,9 @@ export interface MeshNode {
   watchCatalog(listener: (delta: CatalogDelta) => void): () => void
   leader(): LeaderView
   watchLeader(listener: (view: LeaderView) => void): () => void
+
+  /** Whether Raft counts that node; a demoted manager still is one until Raft has let it go. False on a worker. */
+  isRaftMember(node: NodeId): boolean
 
   /** Says, replaces or (null) withdraws a fact about this node; spread within 100 ms. */
   publish(key: string, value: Json): void

@@ -37,7 +37,11 @@ export async function loadNodeState(disk: Disk): Promise<NodeState | null> {
 /** The identity last: a node without one starts anew, one with it must have everything. */
 export async function saveNodeState(disk: Disk, state: NodeState): Promise<void> {
   await saveAcquaintance(disk, state.acquaintance)
-  await disk.replace(identityPath, encodeJson(encodeIdentity(state.identity)))
+  await saveIdentity(disk, state.identity)
+}
+
+export async function saveIdentity(disk: Disk, identity: NodeIdentity): Promise<void> {
+  await disk.replace(identityPath, encodeJson(encodeIdentity(identity)))
 }
 
 export async function saveAcquaintance(disk: Disk, known: Acquaintance): Promise<void> {

@@ -10,10 +10,18 @@ import type { ServiceTable } from './service-table.ts'
 export class WorkerTable implements ServiceTable {
   readonly #follower: CatalogFollower
 
-  constructor(deps: Omit<CatalogFollowerDeps, 'managers'> & { readonly roster: Roster }) {
+  constructor(
+    deps: Omit<CatalogFollowerDeps, 'managers'> & { readonly roster: Roster },
+    saved: CatalogDelta | null = null,
+  ) {
     const managers = (): NodeId[] =>
       deps.roster.members.filter(({ role }) => role === 'manager').map(({ node }) => node)
-    this.#follower = new CatalogFollower({ ...deps, managers })
+    this.#follower = new CatalogFollower({ ...deps, managers }, saved)
+  }
+
+  /** A manager tells us of changes. */
+  get isFed(): boolean {
+    return this.#follower.manager() !== null
   }
 
   catalog(): CatalogReader {

@@ -12,9 +12,22 @@ import {
   serverTlsOptions,
   trustOf,
 } from '../identity/tls-options.ts'
+import {
+  joinRequest,
+  maxJoinRequestBytes,
+  withSeenHost,
+  type JoinReply,
+  type JoinRequest,
+} from '../wire/join-message.ts'
+import {
+  maxRenewalRequestBytes,
+  renewalRequest,
+  type RenewalReply,
+  type RenewalRequest,
+} from '../wire/renewal-message.ts'
 import { formatHostPort, plainHost, type HostPort } from './host-address.ts'
-import { joinAlpn } from './join-protocol.ts'
-import { JoinServer, type AnswerJoin, type JoinServerDeps } from './join-server.ts'
+import { joinAlpn, renewAlpn } from './control-protocol.ts'
+import { QuestionServer, type QuestionServerDeps } from './question-server.ts'
 import { RefusalLog } from './refusal-log.ts'
 
 const apiAlpn = 'http/1.1'
@@ -26,31 +39,36 @@ export interface ControlListenerOptions {
   /** Port 0 takes any free one. */
   readonly listen: HostPort
   readonly isMember: (node: NodeId, peerId: string) => boolean
-  readonly onJoin: AnswerJoin
+  /** Decides about a newcomer; empty hosts in its request are filled in with `remoteAddress`. */
+  readonly onJoin: (request: JoinRequest, remoteAddress: string) => Promise<JoinReply>
+  /** Decides about a member that asks for a certificate. */
+  readonly onRenewal: (request: RenewalRequest) => Promise<RenewalReply>
   /** A connection of a member that wants to speak HTTP; what it may do is decided per request. */
   readonly onApiConnection: (socket: TLSSocket, peer: PeerIdentity) => void
-  /** How long a newcomer may take to say its request; 10 s when absent. */
+  /** How long a stranger may take to say its request; 10 s when absent. */
   readonly joinTimeoutMs?: number
 }
 
 /**
- * The control port: TLS 1.3 that shows leaf and authority. A stranger may join, a member may call
- * the API, everybody else is dropped. It exists only once the node has an identity.
+ * The control port: TLS 1.3 that shows leaf and authority. A stranger may join, a member may
+ * renew its certificate and call the API, everybody else is dropped. It exists only once the node has an identity.
  */
 export class ControlListener {
   readonly #server: Server
   readonly #options: ControlListenerOptions
-  readonly #deps: JoinServerDeps
-  readonly #joins: JoinServer
+  readonly #deps: QuestionServerDeps
+  readonly #joins: QuestionServer<JoinRequest, JoinReply>
+  readonly #renewals: QuestionServer<RenewalRequest, RenewalReply>
   readonly #refusals: RefusalLog
   readonly #sockets = new Set<TLSSocket>()
   #identity: NodeIdentity
 
-  private constructor(options: ControlListenerOptions, deps: JoinServerDeps) {
+  private constructor(options: ControlListenerOptions, deps: QuestionServerDeps) {
     this.#options = options
     this.#deps = deps
     this.#identity = options.identity
-    this.#joins = new JoinServer(options.onJoin, deps, options.joinTimeoutMs)
+    this.#joins = joinServer(options, deps)
+    this.#renewals = renewalServer(options, deps)
     this.#refusals = new RefusalLog('control connection refused', deps)
     this.#server = createServer(tlsOptions(options.identity), (socket) => this.#accept(socket))
     this.#server.maxConnections = maxConnections
@@ -62,7 +80,7 @@ export class ControlListener {
   /** Rejects with `transport/cannot-listen`. */
   static async open(
     options: ControlListenerOptions,
-    deps: JoinServerDeps,
+    deps: QuestionServerDeps,
   ): Promise<ControlListener> {
     const listener = new ControlListener(options, deps)
     const { host, port } = options.listen
@@ -103,8 +121,10 @@ export class ControlListener {
     // A reset is the peer's business; whoever uses the socket sees its close.
     socket.on('error', () => socket.destroy())
     if (socket.alpnProtocol === apiAlpn) return this.#admitMember(socket)
-    if (socket.alpnProtocol !== joinAlpn) return this.#refuse(socket, 'no protocol was agreed on')
-    void this.#joins.serve(socket, plainHost(socket.remoteAddress))
+    const remoteAddress = plainHost(socket.remoteAddress)
+    if (socket.alpnProtocol === joinAlpn) void this.#joins.serve(socket, remoteAddress)
+    else if (socket.alpnProtocol === renewAlpn) void this.#renewals.serve(socket, remoteAddress)
+    else this.#refuse(socket, 'no protocol was agreed on')
   }
 
   #admitMember(socket: TLSSocket): void {
@@ -124,8 +144,36 @@ export class ControlListener {
   }
 }
 
+const refuse = (reason: string) => ({ kind: 'refused', reason }) as const
+
+const joinServer = (options: ControlListenerOptions, deps: QuestionServerDeps) =>
+  new QuestionServer<JoinRequest, JoinReply>(
+    {
+      name: 'join',
+      schema: joinRequest,
+      maxBytes: maxJoinRequestBytes,
+      timeoutMs: options.joinTimeoutMs,
+      answer: (request, remote) => options.onJoin(withSeenHost(request, remote), remote),
+      refuse,
+    },
+    deps,
+  )
+
+const renewalServer = (options: ControlListenerOptions, deps: QuestionServerDeps) =>
+  new QuestionServer<RenewalRequest, RenewalReply>(
+    {
+      name: 'renewal',
+      schema: renewalRequest,
+      maxBytes: maxRenewalRequestBytes,
+      timeoutMs: options.joinTimeoutMs,
+      answer: (request) => options.onRenewal(request),
+      refuse,
+    },
+    deps,
+  )
+
 /** A newcomer has no certificate yet, so TLS only asks for one; `#admitMember` insists. */
 const tlsOptions = (identity: NodeIdentity) => ({
-  ...serverTlsOptions(identity, { alpn: [joinAlpn, apiAlpn] }),
+  ...serverTlsOptions(identity, { alpn: [joinAlpn, renewAlpn, apiAlpn] }),
   rejectUnauthorized: false,
 })

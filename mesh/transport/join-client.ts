@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { connect, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { caDigest, parseJoinToken, type JoinToken } from '../identity/join-token.ts'
@@ -11,7 +11,7 @@ import {
   type JoinReply,
   type JoinRequest,
 } from '../wire/join-message.ts'
-import { joinAlpn, joinFrame, readJoinMessage } from './join-protocol.ts'
+import { controlFrame, dialControl, joinAlpn, readControlMessage } from './control-protocol.ts'
 
 /** Beyond this the two clocks are reported: certificates and logs would contradict each other. */
 const maxClockDifferenceMs = 5000
@@ -46,11 +46,10 @@ export async function requestJoin(options: JoinOptions): Promise<JoinResult> {
   }
   const deadlineMs = options.clock.monotonicMs() + options.timeoutMs
   const socket = await openSocket(options)
-  socket.on('error', () => socket.destroy())
   try {
     const clusterId = checkServer(socket, token, options.clock.nowMs())
     const request: JoinRequest = { ...options.request, version: 1, secret: token.secret }
-    socket.write(joinFrame(request))
+    socket.write(controlFrame(request))
     const timeoutMs = Math.max(1, deadlineMs - options.clock.monotonicMs())
     const reply = await readReply(socket, { ...options, timeoutMs })
     if (reply.kind === 'refused') {
@@ -66,35 +65,14 @@ export async function requestJoin(options: JoinOptions): Promise<JoinResult> {
   }
 }
 
-function openSocket(options: JoinOptions): Promise<TLSSocket> {
-  const { host, port, timeoutMs, clock } = options
-  return new Promise((resolve, reject) => {
+async function openSocket({ host, port, timeoutMs, clock }: JoinOptions): Promise<TLSSocket> {
+  try {
     // No authority is known yet: `checkServer` verifies, before anything is sent.
-    const socket = connect({
-      host,
-      port,
-      ALPNProtocols: [joinAlpn],
-      minVersion: 'TLSv1.3',
-      rejectUnauthorized: false,
-    })
-    const fail = (reason: string): void => {
-      release()
-      socket.on('error', () => {}).destroy()
-      reject(new MeshError({ code: 'join/unreachable', host, port, reason }))
-    }
-    const onError = (error: Error): void => fail(error.message)
-    const onClose = (): void => fail('the connection was closed')
-    const onSecure = (): void => {
-      release()
-      resolve(socket)
-    }
-    const cancelTimer = clock.after(timeoutMs, () => fail(`no answer within ${timeoutMs} ms`))
-    const release = (): void => {
-      cancelTimer()
-      socket.off('error', onError).off('close', onClose).off('secureConnect', onSecure)
-    }
-    socket.once('error', onError).once('close', onClose).once('secureConnect', onSecure)
-  })
+    return await dialControl({ host, port, alpn: joinAlpn, timeoutMs, clock })
+  } catch (error) {
+    const reason = error instanceof MeshError ? error.fault['reason'] : String(error)
+    throw new MeshError({ code: 'join/unreachable', host, port, reason }, { cause: error })
+  }
 }
 
 /** The id of the cluster that the server belongs to, once it is the token's cluster. */
@@ -136,7 +114,7 @@ function readCertificate(raw: Uint8Array | undefined): X509Certificate | null {
 async function readReply(socket: TLSSocket, options: JoinOptions): Promise<JoinReply> {
   const { timeoutMs, clock } = options
   try {
-    return await readJoinMessage(socket, {
+    return await readControlMessage(socket, {
       schema: joinReply,
       maxBytes: maxJoinReplyBytes,
       timeoutMs,

@@ -80,7 +80,7 @@ const jsonObject = z.custom<JsonObject>(
   `must be an object of at most ${maxDescriptionBytes} bytes and ${maxDescriptionLevels} levels`,
 )
 
-const certificateRequest: z.ZodType<CertificateRequest> = z.object({
+export const certificateRequest: z.ZodType<CertificateRequest> = z.object({
   peerId: z.string().regex(/^12D3Koo[A-Za-z0-9]{40,60}$/, 'must be an Ed25519 peer id'),
   publicKey: base64(400),
   tlsProof: base64(200),

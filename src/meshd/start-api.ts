@@ -64,6 +64,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
       listen: { host: config.listenAddr, port: config.controlPort },
       isMember: (id, peerId) => node.isMember(id, peerId),
       onJoin: (request, remoteHost) => node.answerJoin(request, remoteHost),
+      onRenewal: (request) => node.answerRenewal(request),
       onApiConnection: (socket: TLSSocket, peer) => {
         callers.set(socket, { kind: 'peer', node: peer.nodeId })
         handOver(forNodes, socket)

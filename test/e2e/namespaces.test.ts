@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createCertificateRequest } from '../../mesh/identity/certificate-request.ts'
 import { drawJoinSecret } from '../../mesh/identity/join-token.ts'
 import { drawNodeKeys } from '../../mesh/identity/node-keys.ts'
-import { joinFrame } from '../../mesh/transport/join-protocol.ts'
+import { controlFrame } from '../../mesh/transport/control-protocol.ts'
 import { encodeCount, encodeTunnelFrame, frameType } from '../../src/wire/tunnel-frame.ts'
 import { Cluster, eventually, joinLine, type Daemon } from '../support/daemon.ts'
 import { getOver, type Answer } from '../support/http.ts'
@@ -252,8 +252,8 @@ describe('three nodes on a wire of their own', { skip: namespacesUnavailable() ?
     }
     const cases = [
       { words: 'GET /info HTTP/1.1\r\nHost: mesh\r\n\r\n', reason: /longer than the limit/ },
-      { words: joinFrame({ ...asked, secret: 7 }), reason: /secret/ },
-      { words: joinFrame({ kind: 'status' }), reason: /version/ },
+      { words: controlFrame({ ...asked, secret: 7 }), reason: /secret/ },
+      { words: controlFrame({ kind: 'status' }), reason: /version/ },
     ]
     await amongVisitors(async () => {
       for (const { words, reason } of cases) {
@@ -261,7 +261,7 @@ describe('three nodes on a wire of their own', { skip: namespacesUnavailable() ?
         assert.ok(isClosed, `it was answered ${answer.toString('latin1')}`)
         await hasSaid(node(2), /join request dropped/, by(joinerAddress), reason)
       }
-      const { answer } = await shake(joinFrame(asked))
+      const { answer } = await shake(controlFrame(asked))
       const reply = JSON.parse(answer.subarray(4).toString()) as { kind: string; reason: string }
       assert.equal(reply.kind, 'refused')
       assert.match(reply.reason, /token is not valid/)

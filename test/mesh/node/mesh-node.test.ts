@@ -59,6 +59,7 @@ async function start(number: number, joinVia: MeshNodeOptions['join']): Promise<
       listen: { host, port: 2377 },
       isMember: (id, peerId) => node.isMember(id, peerId),
       onJoin: (request, remote) => node.answerJoin(request, remote),
+      onRenewal: (request) => node.answerRenewal(request),
       onApiConnection: (socket) => socket.destroy(),
     },
     deps,

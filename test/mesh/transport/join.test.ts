@@ -17,14 +17,13 @@ import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
 import { drawNodeKeys } from '../../../mesh/identity/node-keys.ts'
 import type { PeerIdentity } from '../../../mesh/identity/peer-identity.ts'
 import { clientTlsOptions } from '../../../mesh/identity/tls-options.ts'
+import { controlFrame, joinAlpn } from '../../../mesh/transport/control-protocol.ts'
 import {
   ControlListener,
   type ControlListenerOptions,
 } from '../../../mesh/transport/control-listener.ts'
 import { parseHostPort } from '../../../mesh/transport/host-address.ts'
 import { requestJoin, type JoinResult } from '../../../mesh/transport/join-client.ts'
-import { joinAlpn, joinFrame } from '../../../mesh/transport/join-protocol.ts'
-import type { AnswerJoin } from '../../../mesh/transport/join-server.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { TestCluster } from '../identity/test-cluster.ts'
 
@@ -36,7 +35,10 @@ afterEach(async () => {
 })
 
 /** Admits whoever knows the secret. */
-function admit(cluster: TestCluster, nowMs: () => number = Date.now): AnswerJoin {
+function admit(
+  cluster: TestCluster,
+  nowMs: () => number = Date.now,
+): ControlListenerOptions['onJoin'] {
   return async (request, remoteAddress) => {
     if (request.secret !== secret) return { kind: 'refused', reason: 'wrong secret' }
     const keys = checkCertificateRequest(request.certificateRequest)
@@ -87,6 +89,7 @@ async function listen(
       listen: { host: '127.0.0.1', port: 0 },
       isMember: () => true,
       onJoin: admit(cluster),
+      onRenewal: async () => ({ kind: 'removed' }),
       onApiConnection: (socket) => socket.destroy(),
       ...given,
     },
@@ -267,7 +270,7 @@ test('an oversized frame, garbage and silence each cost the stranger its connect
   oversized.write(Uint8Array.of(0, 1, 0, 1))
   await closed(oversized)
   const garbage = joinConnection(server)
-  garbage.write(joinFrame({ version: 2 }))
+  garbage.write(controlFrame({ version: 2 }))
   await closed(garbage)
   const slow = joinConnection(server)
   slow.write(Uint8Array.of(0, 0, 0, 9, 1))

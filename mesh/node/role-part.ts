@@ -1,0 +1,66 @@
+import type { NodeId, NodeRole } from '../base/ids.ts'
+import type { CatalogDelta } from '../catalog/types.ts'
+import type { RaftId } from '../raft/types.ts'
+import { RaftStorage } from '../storage/raft-storage.ts'
+import { CatalogFeed } from './catalog-feed.ts'
+import { Consensus } from './consensus.ts'
+import type { MeshNodeDeps } from './mesh-node-options.ts'
+import type { RoleTransport } from './role-transport.ts'
+import type { Roster } from './roster.ts'
+import type { ServiceTable } from './service-table.ts'
+import { WorkerTable } from './worker-table.ts'
+
+/** What a node runs because of its role. */
+export interface RolePart {
+  readonly role: NodeRole
+  readonly table: ServiceTable
+  /** Zero for a worker. */
+  readonly raftId: RaftId
+  /** Whether the rest of the cluster can be heard through it: a leader, or a feed. */
+  isInTouch(): boolean
+  isRaftMember(node: NodeId): boolean
+  stop(): Promise<void>
+}
+
+export interface RolePartDeps extends MeshNodeDeps {
+  readonly self: NodeId
+  readonly transport: RoleTransport
+  readonly roster: Roster
+}
+
+/** `saved` is what the node knew in its former role. */
+export function openWorkerPart(deps: RolePartDeps, saved: CatalogDelta | null): RolePart {
+  const table = new WorkerTable(deps, saved)
+  return {
+    role: 'worker',
+    table,
+    raftId: 0,
+    isInTouch: () => table.isFed,
+    isRaftMember: () => false,
+    stop: () => table.stop(),
+  }
+}
+
+export async function openManagerPart(deps: RolePartDeps, raftId: RaftId): Promise<RolePart> {
+  const log = deps.log.child('raft')
+  const storage = await RaftStorage.open({ disk: deps.disk, log })
+  const table = new Consensus({ ...deps, raftId, storage, log })
+  const feed = new CatalogFeed({
+    ...deps,
+    catalog: () => table.catalog(),
+    watchCatalog: (listener) => table.watchCatalog(listener),
+    isCurrent: () => table.leader().leader !== null,
+  })
+  return {
+    role: 'manager',
+    table,
+    raftId,
+    isInTouch: () => table.leader().leader !== null,
+    isRaftMember: (node) => table.isRaftMember(node),
+    stop: async () => {
+      feed.stop()
+      await table.stop()
+      deps.transport.forgetListeners()
+    },
+  }
+}
