@@ -111,11 +111,16 @@ export class Agent {
     const task = taskView(object)
     const existing = this.#runners.get(task.id)
     if (existing !== undefined) return existing.want(task.desired)
-    const { cluster, node } = this.#options
+    const { cluster, node, hostname } = this.#options
     const targetPorts = this.#deps.targetPorts(task.serviceId)
-    const request = containerRequest(task, { cluster, node, targetPorts })
     const { clock, log, publish, drained, probe } = this.#deps
-    const runner = new TaskRunner(task, request, {
+    const runner = new TaskRunner(task, {
+      request: () => {
+        const { platform } = this.#status
+        return containerRequest(task, { cluster, node, hostname, platform, targetPorts })
+      },
+      hasPorts: targetPorts.length > 0,
+      nodeName: hostname,
       link: this.#link,
       clock,
       log,

@@ -1,28 +1,48 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { ContainerRequest } from '../containers/container-engine.ts'
+import type { NodeDescription } from '../model/docker.ts'
 import { type TaskView, taskName } from '../model/task-view.ts'
+import { expandContainer, type TemplateFacts } from '../model/template.ts'
 
 export interface RequestPlace {
   readonly cluster: string
   readonly node: NodeId
+  readonly hostname: string
+  readonly platform: NodeDescription['Platform']
   readonly targetPorts: readonly number[]
 }
+
+export type RequestOrProblem =
+  | { readonly kind: 'request'; readonly request: ContainerRequest }
+  | { readonly kind: 'malformed'; readonly problem: string }
 
 /** Swarm's name: it tells service, slot and task, and no two tasks share it. */
 const containerName = (task: TaskView): string => `${taskName(task)}.${task.id}`
 
-export function containerRequest(task: TaskView, place: RequestPlace): ContainerRequest {
+export function containerRequest(task: TaskView, place: RequestPlace): RequestOrProblem {
   const { spec } = task
-  return {
+  const expanded = expandContainer({ ...spec.settings, Env: spec.env }, templateFacts(task, place))
+  if (expanded.kind === 'malformed') return expanded
+  const { Env, ...settings } = expanded.spec
+  const { nanoCpus, memoryBytes, pids, swapBytes, swappiness } = spec.limits
+  const request: ContainerRequest = {
     taskId: task.id,
     name: containerName(task),
     image: spec.image,
     command: spec.command,
     args: spec.args,
-    env: spec.env,
+    env: Env,
     labels: { ...spec.containerLabels, ...ownLabels(task, place) },
-    nanoCpus: spec.limits.nanoCpus,
-    memoryBytes: spec.limits.memoryBytes,
+    nanoCpus,
+    memoryBytes,
+    pidsLimit: pids,
+    swapBytes,
+    swappiness,
+    settings,
+    stopSignal: spec.stopSignal,
+    logDriver: spec.logDriver,
+    registryAuth: spec.registryAuth,
+    hostPorts: spec.hostPorts,
     targetPorts: place.targetPorts,
     facts: {
       task: task.id,
@@ -30,6 +50,16 @@ export function containerRequest(task: TaskView, place: RequestPlace): Container
       node: place.node,
       service: task.serviceName,
     },
+  }
+  return { kind: 'request', request }
+}
+
+function templateFacts(task: TaskView, { node, hostname, platform }: RequestPlace): TemplateFacts {
+  const { serviceId: ID, serviceName: Name, body } = task
+  return {
+    Service: { ID, Name, Labels: body.ServiceLabels ?? {} },
+    Node: { ID: node, Hostname: hostname, Platform: platform },
+    Task: { ID: task.id, Name: containerName(task), Slot: String(task.slot) },
   }
 }
 

@@ -5,7 +5,7 @@ import type {
   ContainerState,
   EngineDescription,
 } from '../containers/container-engine.ts'
-import { becauseOf, isUnreachable } from '../containers/engine-fault.ts'
+import { becauseOf, isUnreachable, mayPass } from '../containers/engine-fault.ts'
 
 export interface EngineLinkDeps {
   readonly engine: ContainerEngine
@@ -59,13 +59,15 @@ export class EngineLink {
     action: (engine: ContainerEngine) => Promise<T>,
   ): Promise<
     | { readonly kind: 'done'; readonly value: T }
-    | { readonly kind: 'failed'; readonly because: string }
+    | { readonly kind: 'failed'; readonly because: string; readonly mayPass: boolean }
     | { readonly kind: 'lost' }
   > {
     try {
       return { kind: 'done', value: await action(this.#deps.engine) }
     } catch (error) {
-      if (!isUnreachable(error)) return { kind: 'failed', because: becauseOf(error) }
+      if (!isUnreachable(error)) {
+        return { kind: 'failed', because: becauseOf(error), mayPass: mayPass(error) }
+      }
       this.#lose(becauseOf(error))
       return { kind: 'lost' }
     }

@@ -38,6 +38,11 @@ export class NodeStatus {
     }
   }
 
+  /** As the engine told it; empty words before it did. */
+  get platform(): NodeDescription['Platform'] {
+    return this.#record.description.Platform
+  }
+
   engineAnswers(engine: EngineDescription): void {
     const description: NodeDescription = {
       ...this.#record.description,

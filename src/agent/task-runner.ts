@@ -2,15 +2,21 @@ import { unreachable } from '../../mesh/base/assert.ts'
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Json } from '../../mesh/base/json.ts'
 import type { Log } from '../../mesh/base/log.ts'
-import type { ContainerRequest, ContainerState } from '../containers/container-engine.ts'
+import type { ContainerState } from '../containers/container-engine.ts'
 import type { DesiredState, TaskRecord } from '../model/docker.ts'
 import { rfc3339 } from '../model/rfc3339.ts'
 import type { TaskView } from '../model/task-view.ts'
 import type { TaskEffect, TaskInput, TaskReport } from '../task/task-io.ts'
 import { TaskMachine } from '../task/task-machine.ts'
+import type { RequestOrProblem } from './container-request.ts'
 import type { EngineLink } from './engine-link.ts'
 
 export interface TaskRunnerDeps {
+  /** Asked when the container is made: the engine has answered by then. */
+  readonly request: () => RequestOrProblem
+  /** The ingress will dial ports of it. */
+  readonly hasPorts: boolean
+  readonly nodeName: string
   readonly link: EngineLink
   readonly clock: Clock
   readonly log: Log
@@ -28,12 +34,13 @@ const drainMarginMs = 5_000
 const probePeriodMs = 100
 /** An engine that refuses to stop or remove a container is asked again, for as long as it is there. */
 const retryMs = 2_000
+/** Every word of progress is a record that all nodes get. */
+const progressPeriodMs = 1_000
 
 /** Drives one task's machine: performs its effects, tells it what came of them. */
 export class TaskRunner {
   readonly id: string
   readonly #task: TaskView
-  readonly #request: ContainerRequest
   readonly #deps: TaskRunnerDeps
   readonly #machine: TaskMachine
   #containerId: string | null = null
@@ -43,17 +50,18 @@ export class TaskRunner {
   #isProbing = false
   #isLooking = false
   #mustLookAgain = false
+  #creation = new AbortController()
+  #progressAtMs = Number.NEGATIVE_INFINITY
   readonly #timers = new Set<() => void>()
 
-  constructor(task: TaskView, request: ContainerRequest, deps: TaskRunnerDeps) {
+  constructor(task: TaskView, deps: TaskRunnerDeps) {
     this.id = task.id
     this.#task = task
-    this.#request = request
     this.#deps = deps
     this.#machine = new TaskMachine({
       desired: task.desired,
       lastState: task.state,
-      hasPorts: request.targetPorts.length > 0,
+      hasPorts: deps.hasPorts,
     })
   }
 
@@ -107,6 +115,7 @@ export class TaskRunner {
   /** Leaves everything as it is, and does nothing more. */
   close(): void {
     this.#isClosed = true
+    this.#creation.abort()
     for (const cancel of this.#timers) cancel()
     this.#timers.clear()
   }
@@ -127,6 +136,10 @@ export class TaskRunner {
         return this.#deps.publish(this.#key, null)
       case 'create':
         return void this.#create()
+      case 'abandon-create':
+        return this.#creation.abort()
+      case 'retry-create':
+        return void this.#retryCreate(effect.delayMs)
       case 'start':
         return void this.#start(effect.containerId)
       case 'probe-ports':
@@ -151,20 +164,40 @@ export class TaskRunner {
     const at = isNewState ? rfc3339(this.#deps.clock.nowMs()) : (this.#last?.at ?? '')
     const { serviceId, generation } = this.#task
     this.#last = { service: serviceId, generation, at, ...report }
-    this.#deps.publish(this.#key, { ...this.#last })
+    this.#deps.publish(this.#key, this.#last as unknown as Json)
     const { state, err } = report
     if (isNewState) this.#deps.log.info({ task: this.id, state, ...(err && { err }) }, 'task moved')
   }
 
   async #create(): Promise<void> {
-    const answer = await this.#deps.link.call((engine) => engine.create(this.#request))
+    const made = this.#deps.request()
+    if (made.kind === 'malformed') return this.#createFailed(made.problem, false)
+    this.#creation = new AbortController()
+    const { signal } = this.#creation
+    const watch = { signal, progress: (text: string) => this.#progress(text) }
+    const answer = await this.#deps.link.call((engine) => engine.create(made.request, watch))
     if (answer.kind === 'lost') return
-    if (answer.kind === 'failed') {
-      return this.#step({ kind: 'create-failed', because: answer.because })
-    }
+    if (answer.kind === 'failed') return this.#createFailed(answer.because, answer.mayPass)
     this.#containerId = answer.value.id
     const container = await this.#inspect()
     if (container !== 'unknown') this.#step({ kind: 'created', container })
+  }
+
+  #createFailed(said: string, mayPass: boolean): void {
+    const because = `${said} (on node ${this.#deps.nodeName})`
+    this.#step({ kind: 'create-failed', because, mayPass })
+  }
+
+  async #retryCreate(delayMs: number): Promise<void> {
+    await this.#pause(delayMs)
+    this.#step({ kind: 'retry-due' })
+  }
+
+  #progress(text: string): void {
+    const nowMs = this.#deps.clock.monotonicMs()
+    if (nowMs - this.#progressAtMs < progressPeriodMs) return
+    this.#progressAtMs = nowMs
+    this.#step({ kind: 'progress', text })
   }
 
   async #start(containerId: string): Promise<void> {

@@ -1,9 +1,10 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import { nodeId } from '../../mesh/base/ids.ts'
-import type { Node, Service, Task } from '../model/docker.ts'
+import type { Node, Service, Task, TaskStatus } from '../model/docker.ts'
 import { rfc3339 } from '../model/rfc3339.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { all, type Found } from './lookup.ts'
+import { withoutServiceAuth, withoutTaskAuth } from './registry-auth.ts'
 
 /** What Docker wraps around every object. */
 export interface Envelope {
@@ -62,13 +63,23 @@ export const apiAddress = ({ ManagerStatus, Mesh }: Node): string =>
 export const isUp = (found: Found<Node>, view: ClusterView): boolean =>
   nodeState(found, view) !== 'down'
 
-export function renderTask(found: Found<Task>): object {
-  return { ...envelope(found), ...found.body }
+export function renderTask(found: Found<Task>, view: ClusterView): object {
+  const { Status, ...body } = withoutTaskAuth(found.body)
+  return { ...envelope(found), ...body, Status: { ...Status, ...liveWords(found, view) } }
+}
+
+/** How a state comes on, such as a transfer, is said between nodes and never written down. */
+function liveWords({ id, body }: Found<Task>, { observed }: ClusterView): Partial<TaskStatus> {
+  const seen = observed.tasks.get(id)
+  if (seen === undefined || seen.node !== body.NodeID) return {}
+  const { state, generation, message, err } = seen.record
+  if (generation !== body.Generation || state !== body.Status.State) return {}
+  return { Message: message, ...(err !== '' && { Err: err }) }
 }
 
 export function renderService(found: Found<Service>, withStatus: ServiceStatus | null): object {
   const status = withStatus === null ? {} : { ServiceStatus: withStatus }
-  return { ...envelope(found), ...found.body, ...status }
+  return { ...envelope(found), ...withoutServiceAuth(found.body), ...status }
 }
 
 export interface ServiceStatus {

@@ -1,6 +1,7 @@
 import * as z from 'zod'
+import { containerSpec, driver } from './container-schema.ts'
 import { later, only, refusedYet } from './decode.ts'
-import type { NodeSpec, ServiceSpec } from '../model/docker.ts'
+import type { NodeSpec, PortConfig, ServiceSpec } from '../model/docker.ts'
 
 /** Docker's ServiceSpec: what meshd acts on is typed, what it does not is `later` or `only`. */
 
@@ -14,7 +15,6 @@ const memoryBytes = count.refine(
 )
 const text = z.string().max(64 * 1024)
 const textMap = z.record(z.string().min(1, 'a label needs a name'), text)
-const texts = z.array(text).max(10_000)
 const port = z.int().min(0).max(65_535)
 
 /** What the docker CLI sends, and `insertDefaults` shows, when nobody asked for anything. */
@@ -27,52 +27,12 @@ const rollout = z.strictObject({
   Order: only('stop-first').exactOptional(),
 })
 
-const containerSpec = z.strictObject({
-  Image: z.string().min(1, 'an image is needed').max(4096),
-  Command: texts.exactOptional(),
-  Args: texts.exactOptional(),
-  Env: z
-    .array(text.refine((entry) => /^[^=\0]+(=|$)/.test(entry), 'must be NAME=value or NAME'))
-    .max(10_000)
-    .exactOptional(),
-  Labels: textMap.exactOptional(),
-  StopSignal: z
-    .string()
-    .regex(
-      /^(?:\d{1,2}|(?:SIG)?[A-Za-z0-9]{1,10}(?:[+-]\d{1,2})?)?$/,
-      'is not the name of a signal',
-    )
-    .exactOptional(),
-  StopGracePeriod: durationNs.exactOptional(),
-  Hostname: later.exactOptional(),
-  Dir: later.exactOptional(),
-  User: later.exactOptional(),
-  Groups: later.exactOptional(),
-  Privileges: later.exactOptional(),
-  TTY: later.exactOptional(),
-  OpenStdin: later.exactOptional(),
-  ReadOnly: later.exactOptional(),
-  Mounts: later.exactOptional(),
-  Healthcheck: later.exactOptional(),
-  Hosts: later.exactOptional(),
-  DNSConfig: later.exactOptional(),
-  Secrets: later.exactOptional(),
-  Configs: later.exactOptional(),
-  Isolation: only('default').exactOptional(),
-  Init: later.exactOptional(),
-  Sysctls: later.exactOptional(),
-  CapabilityAdd: later.exactOptional(),
-  CapabilityDrop: later.exactOptional(),
-  Ulimits: later.exactOptional(),
-  OomScoreAdj: later.exactOptional(),
-})
-
 const resources = z.strictObject({
   Limits: z
     .strictObject({
       NanoCPUs: nanoCpus.exactOptional(),
       MemoryBytes: memoryBytes.exactOptional(),
-      Pids: later.exactOptional(),
+      Pids: z.int().min(-1).exactOptional(),
     })
     .exactOptional(),
   Reservations: z
@@ -82,8 +42,8 @@ const resources = z.strictObject({
       GenericResources: later.exactOptional(),
     })
     .exactOptional(),
-  SwapBytes: later.exactOptional(),
-  MemorySwappiness: later.exactOptional(),
+  SwapBytes: z.int().min(-1).exactOptional(),
+  MemorySwappiness: z.int().min(-1).max(100).exactOptional(),
 })
 
 const restartPolicy = z.strictObject({
@@ -97,7 +57,15 @@ const placement = z.strictObject({
   Constraints: z.array(z.string().max(4096)).max(1000).exactOptional(),
   Preferences: later.exactOptional(),
   MaxReplicas: count.exactOptional(),
-  Platforms: later.exactOptional(),
+  Platforms: z
+    .array(
+      z.strictObject({
+        Architecture: z.string().max(64).exactOptional(),
+        OS: z.string().max(64).exactOptional(),
+      }),
+    )
+    .max(1000)
+    .exactOptional(),
 })
 
 const taskSpec = z.strictObject({
@@ -108,18 +76,28 @@ const taskSpec = z.strictObject({
   ForceUpdate: count.exactOptional(),
   Runtime: only('container').exactOptional(),
   Networks: later.exactOptional(),
-  LogDriver: later.exactOptional(),
+  LogDriver: driver.exactOptional(),
   PluginSpec: later.exactOptional(),
   NetworkAttachmentSpec: later.exactOptional(),
 })
 
-const portConfig = z.strictObject({
-  Name: z.string().max(256).exactOptional(),
-  Protocol: only('tcp').exactOptional(),
-  TargetPort: port.min(1),
-  PublishedPort: port.exactOptional(),
-  PublishMode: only('ingress').exactOptional(),
-})
+const portConfig = z
+  .strictObject({
+    Name: z.string().max(256).exactOptional(),
+    Protocol: z.enum(['', 'tcp', 'udp', 'sctp']).exactOptional(),
+    TargetPort: port.min(1),
+    PublishedPort: port.exactOptional(),
+    PublishMode: z.enum(['', 'ingress', 'host']).exactOptional(),
+  })
+  .superRefine(({ Protocol, PublishMode }, context) => {
+    if (PublishMode === 'host' || !Protocol || Protocol === 'tcp') return
+    context.addIssue({
+      code: 'custom',
+      path: ['Protocol'],
+      message: 'has no effect yet in mode ingress (only "tcp" does)',
+      params: { notYet: true },
+    })
+  }) as unknown as z.ZodType<PortConfig>
 
 /** Even an empty one asks for a job. */
 const jobs = refusedYet

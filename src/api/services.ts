@@ -7,6 +7,7 @@ import { decode } from './decode.ts'
 import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
 import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
 import { all, find, type Found } from './lookup.ts'
+import { registryAuthOf, registryAuthOfUpdate, withRegistryAuth } from './registry-auth.ts'
 import { renderService, serviceStatuses } from './render.ts'
 import { readJson } from './request-body.ts'
 import { draftService, redraftService } from './service-draft.ts'
@@ -59,7 +60,8 @@ export async function createService(context: ApiContext, exchange: Exchange): Pr
   context.refuseOnWorker()
   const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
   const id = drawId(context.deps.random)
-  const spec = { ...submitted, Name: submitted.Name || `service-${id.slice(0, 8)}` }
+  const named = { ...submitted, Name: submitted.Name || `service-${id.slice(0, 8)}` }
+  const spec = withRegistryAuth(named, registryAuthOf(exchange.req))
   await againIfPortWasTaken(spec, async () => {
     const draft = draftService(spec, { view: await context.currentView(), deps: context.deps })
     await context.write([{ kind: 'create', object: { kind: 'service', id, ...draft } }])
@@ -92,7 +94,9 @@ export async function updateService(
   const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
   const view = await context.currentView()
   const old = findService(view, reference)
-  const draft = redraftService(old, submitted, { view, deps: context.deps })
+  const from = exchange.query.get('registryAuthFrom')
+  const auth = registryAuthOfUpdate(exchange.req, from, old.body)
+  const draft = redraftService(old, withRegistryAuth(submitted, auth), { view, deps: context.deps })
   const object = { kind: 'service', id: old.id, ...draft }
   await context.write([{ kind: 'update', object, ifVersion: version }])
   sendJson(exchange, 200, { Warnings: null })

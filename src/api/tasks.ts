@@ -26,7 +26,7 @@ export async function listTasks(context: ApiContext, exchange: Exchange): Promis
   const wanted = resolveNames(filters, view, context.deps.node.self)
   const tasks = all<Task>(view.catalog, 'task')
     .filter((task) => isWanted(task, wanted, view))
-    .map((task) => renderTask(task))
+    .map((task) => renderTask(task, view))
   sendJson(exchange, 200, tasks)
 }
 
@@ -36,12 +36,12 @@ export async function inspectTask(
   reference: string,
 ): Promise<void> {
   const view = await context.currentView()
-  const task = find<Task>(view.catalog, {
-    kind: 'task',
-    reference,
-    names: (found) => [taskName(found)],
-  })
-  sendJson(exchange, 200, renderTask(task))
+  sendJson(exchange, 200, renderTask(findTask(view, reference), view))
+}
+
+export function findTask(view: ClusterView, reference: string): Found<Task> {
+  const names = (found: Found<Task>): string[] => [taskName(found)]
+  return find<Task>(view.catalog, { kind: 'task', reference, names })
 }
 
 /** `service.slot.id`, or with the node where there are no slots. */

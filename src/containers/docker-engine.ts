@@ -6,11 +6,15 @@ import type {
   ContainerHandle,
   ContainerRequest,
   ContainerState,
+  CreateWatch,
   EngineDescription,
+  LogLine,
+  LogQuery,
 } from './container-engine.ts'
 import { DockerCalls } from './docker-calls.ts'
 import { DockerEvents } from './docker-events.ts'
 import { DockerImages } from './docker-images.ts'
+import { openDockerLog } from './docker-log.ts'
 import {
   isOwn,
   lastLineOfLog,
@@ -19,11 +23,14 @@ import {
   ownerLabels,
   stateOf,
 } from './docker-state.ts'
+import { createOptions } from './docker-create.ts'
 import { engineFault, isUnreachable } from './engine-fault.ts'
-import { factEnvironment } from './process-command.ts'
+import { lastLineOf } from './last-line.ts'
 
 export interface DockerEngineOptions extends Owner {
   readonly socketPath: string
+  /** Where host-mode ports are bound; empty for all addresses. */
+  readonly hostAddress?: string
 }
 
 export interface DockerEngineDeps {
@@ -37,6 +44,8 @@ const createTimeoutMs = 60_000
 /** Inspections at a time when all containers are listed. */
 const listWidth = 8
 
+const unwatched: CreateWatch = { progress: () => {}, signal: new AbortController().signal }
+
 /**
  * Docker Engine from 20.10 (API 1.41) on. It sees and touches only containers that carry the labels
  * of its cluster and node; they outlive the daemon, Docker itself never restarts them.
@@ -44,6 +53,7 @@ const listWidth = 8
 export class DockerEngine implements ContainerEngine {
   readonly kind = 'docker'
   readonly #owner: Owner
+  readonly #hostAddress: string
   readonly #docker: Docker
   readonly #calls: DockerCalls
   readonly #images: DockerImages
@@ -53,10 +63,11 @@ export class DockerEngine implements ContainerEngine {
   readonly #known = new Set<string>()
 
   constructor(
-    { socketPath, cluster, node }: DockerEngineOptions,
+    { socketPath, hostAddress = '', cluster, node }: DockerEngineOptions,
     { clock, log }: DockerEngineDeps,
   ) {
     this.#owner = { cluster, node }
+    this.#hostAddress = hostAddress
     this.#docker = new Docker({ socketPath })
     this.#calls = new DockerCalls(clock)
     this.#images = new DockerImages(this.#docker, this.#calls, log)
@@ -88,12 +99,16 @@ export class DockerEngine implements ContainerEngine {
     return null
   }
 
-  async create(request: ContainerRequest): Promise<ContainerHandle> {
+  async create(
+    request: ContainerRequest,
+    watch: CreateWatch = unwatched,
+  ): Promise<ContainerHandle> {
     const existing = await this.#ofTask(request)
     if (existing !== null) return existing
-    await this.#images.ensure(request.image)
+    await this.#images.ensure(request, watch)
     try {
-      const options = createOptions(request, ownerLabels(this.#owner, request))
+      const labels = ownerLabels(this.#owner, request)
+      const options = createOptions(request, { labels, hostAddress: this.#hostAddress })
       const container = await this.#calls.run(
         (abortSignal) => this.#docker.createContainer({ ...options, abortSignal }),
         createTimeoutMs,
@@ -129,10 +144,11 @@ export class DockerEngine implements ContainerEngine {
   }
 
   async remove(id: string): Promise<void> {
-    if ((await this.#find(id)) === null) return
-    await this.#calls.find((abortSignal) =>
-      this.#docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
-    )
+    if ((await this.#find(id)) !== null) {
+      await this.#calls.find((abortSignal) =>
+        this.#docker.getContainer(id).remove({ force: true, v: true, abortSignal }),
+      )
+    }
     this.#known.delete(id)
   }
 
@@ -140,7 +156,7 @@ export class DockerEngine implements ContainerEngine {
     const info = await this.#find(id)
     if (info === null) return null
     const hasFailed = info.State.Status === 'exited' && info.State.ExitCode !== 0
-    return stateOf(info, hasFailed ? await this.#lastLine(id) : null)
+    return stateOf(info, hasFailed ? await this.#lastLine(id, info.Config.Tty) : null)
   }
 
   async list(): Promise<readonly ContainerState[]> {
@@ -156,6 +172,20 @@ export class DockerEngine implements ContainerEngine {
     }
     for (const { id } of states) this.#known.add(id)
     return states
+  }
+
+  async *logs(taskId: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
+    const filters = { label: [...ownerFilter(this.#owner), `mesh.task=${taskId}`] }
+    const [found] = await this.#calls.run((abortSignal) =>
+      this.#docker.listContainers({ all: true, filters, abortSignal }),
+    )
+    const info = found === undefined ? null : await this.#find(found.Id)
+    if (info === null || info.State.Status === 'created') return
+    const container = this.#docker.getContainer(info.Id)
+    yield* openDockerLog(
+      { container, isTerminal: info.Config.Tty, calls: this.#calls, signal },
+      query,
+    )
   }
 
   watch(listener: (id: string) => void): () => void {
@@ -228,13 +258,13 @@ export class DockerEngine implements ContainerEngine {
   }
 
   /** Not every log driver can be read; then there is nothing to tell. */
-  async #lastLine(id: string): Promise<string | null> {
+  async #lastLine(id: string, hasTty: boolean): Promise<string | null> {
     try {
       const options = { stdout: true, stderr: true, tail: 1, follow: false } as const
       const log = await this.#calls.run((abortSignal) =>
         this.#docker.getContainer(id).logs({ ...options, abortSignal }),
       )
-      return lastLineOfLog(log)
+      return hasTty ? lastLineOf(log.toString('utf8')) : lastLineOfLog(log)
     } catch (error) {
       if (isUnreachable(error)) throw error
       return null
@@ -254,25 +284,4 @@ interface EngineInfo {
 function splitLabel(label: string): [string, string] {
   const at = label.indexOf('=')
   return at < 0 ? [label, ''] : [label.slice(0, at), label.slice(at + 1)]
-}
-
-function createOptions(
-  request: ContainerRequest,
-  labels: Readonly<Record<string, string>>,
-): Docker.ContainerCreateOptions {
-  const facts = Object.entries(factEnvironment(request)).map(([name, value]) => `${name}=${value}`)
-  return {
-    name: request.name,
-    Image: request.image,
-    ...(request.command.length > 0 && { Entrypoint: [...request.command] }),
-    ...(request.args.length > 0 && { Cmd: [...request.args] }),
-    Env: [...request.env, ...facts],
-    Labels: { ...request.labels, ...labels },
-    HostConfig: {
-      NanoCpus: request.nanoCpus,
-      Memory: request.memoryBytes,
-      // A task is started once: its replacement is another task.
-      RestartPolicy: { Name: 'no' },
-    },
-  }
 }

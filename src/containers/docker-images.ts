@@ -1,20 +1,33 @@
 import type Docker from 'dockerode'
 import type { Log } from '../../mesh/base/log.ts'
 import { isWhoami } from './builtin-image.ts'
+import type { CreateWatch } from './container-engine.ts'
 import type { DockerCalls } from './docker-calls.ts'
 import { becauseOf, engineFault, isUnreachable } from './engine-fault.ts'
 import { readJsonLines } from './json-lines.ts'
+import { PullProgress } from './pull-progress.ts'
 import { buildWhoamiImage, isWhoamiCurrent } from './whoami-image.ts'
 
-const transferTimeoutMs = 10 * 60_000
+const transferTimeoutMs = 30 * 60_000
+
+export interface ImageWish {
+  readonly image: string
+  readonly registryAuth: string | null
+}
+
+interface Transfer {
+  readonly done: Promise<void>
+  readonly controller: AbortController
+  readonly watchers: Set<CreateWatch>
+}
 
 /** Sees to it that an image is there before a container is made from it. */
 export class DockerImages {
   readonly #docker: Docker
   readonly #calls: DockerCalls
   readonly #log: Log
-  /** By image: two tasks that want the same one wait for one transfer. */
-  readonly #transfers = new Map<string, Promise<void>>()
+  /** Two tasks that want the same image with the same rights wait for one transfer. */
+  readonly #transfers = new Map<string, Transfer>()
 
   constructor(docker: Docker, calls: DockerCalls, log: Log) {
     this.#docker = docker
@@ -22,45 +35,101 @@ export class DockerImages {
     this.#log = log
   }
 
-  ensure(image: string): Promise<void> {
-    const running = this.#transfers.get(image)
-    if (running !== undefined) return running
-    const transfer = this.#fetch(image).finally(() => this.#transfers.delete(image))
-    this.#transfers.set(image, transfer)
+  /** An image that is here is used as it is: no registry is asked. */
+  async ensure(wish: ImageWish, watch: CreateWatch): Promise<void> {
+    const transfer = this.#join(wish)
+    transfer.watchers.add(watch)
+    const leave = (): void => {
+      transfer.watchers.delete(watch)
+      if (transfer.watchers.size === 0) transfer.controller.abort()
+    }
+    const { promise: unwanted, reject } = Promise.withResolvers<never>()
+    const giveUp = (): void => reject(engineFault('engine/refused', 'not wanted any more'))
+    watch.signal.addEventListener('abort', giveUp, { once: true })
+    try {
+      if (watch.signal.aborted) giveUp()
+      await Promise.race([transfer.done, unwanted])
+    } finally {
+      watch.signal.removeEventListener('abort', giveUp)
+      leave()
+    }
+  }
+
+  #join(wish: ImageWish): Transfer {
+    const key = `${wish.image} ${wish.registryAuth ?? ''}`
+    const running = this.#transfers.get(key)
+    if (running !== undefined && !running.controller.signal.aborted) return running
+    const controller = new AbortController()
+    const watchers = new Set<CreateWatch>()
+    const tell = (text: string): void => {
+      for (const { progress } of watchers) progress(text)
+    }
+    const done = this.#fetch(wish, { signal: controller.signal, progress: tell })
+    const transfer = { done, controller, watchers }
+    this.#transfers.set(key, transfer)
+    const forget = (): void => {
+      if (this.#transfers.get(key) === transfer) this.#transfers.delete(key)
+    }
+    // Whoever waits hears of the failure; when nobody does any more, nobody needs to.
+    done.then(forget, forget)
     return transfer
   }
 
-  async #fetch(image: string): Promise<void> {
+  async #fetch(wish: ImageWish, watch: CreateWatch): Promise<void> {
+    const { image } = wish
     const found = await this.#calls.find(() => this.#docker.getImage(image).inspect())
-    if (!isWhoami(image)) return found === null ? this.#pull(image) : undefined
+    if (!isWhoami(image)) return found === null ? this.#pull(wish, watch) : undefined
     if (found !== null && isWhoamiCurrent(found.Config.Labels ?? {})) return
     this.#log.info({ image }, 'building the built-in image')
-    await this.#transfer((signal) => buildWhoamiImage(this.#docker, signal))
+    await this.#transfer((signal) => buildWhoamiImage(this.#docker, signal), {
+      ...watch,
+      progress: () => watch.progress('building the built-in image'),
+      image,
+    })
   }
 
-  async #pull(image: string): Promise<void> {
+  async #pull({ image, registryAuth }: ImageWish, watch: CreateWatch): Promise<void> {
     this.#log.info({ image }, 'pulling')
     try {
-      await this.#transfer((abortSignal) =>
-        this.#docker.createImage({ fromImage: withTag(image), abortSignal }),
+      await this.#transfer(
+        (abortSignal) =>
+          this.#docker.createImage({
+            fromImage: withTag(image),
+            ...(registryAuth !== null && { authconfig: { base64: registryAuth } }),
+            abortSignal,
+          }),
+        { ...watch, image },
       )
     } catch (error) {
       if (isUnreachable(error)) throw error
-      const because = `no such image: ${image}, and it cannot be pulled: ${becauseOf(error)}`
-      throw engineFault('engine/image-missing', because, error)
+      const said = becauseOf(error)
+      const because = `No such image: ${image}, and it cannot be pulled: ${said}`
+      const code = isFinal(said) ? 'engine/image-missing' : 'engine/registry-silent'
+      throw engineFault(code, because, error)
     }
   }
 
   /** Follows the progress to its end: Docker says 200 first, and in it what went wrong. */
-  #transfer(begin: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>): Promise<void> {
+  #transfer(
+    begin: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+    { signal: unwanted, progress, image }: CreateWatch & { readonly image: string },
+  ): Promise<void> {
+    const sums = new PullProgress(image)
     return this.#calls.run(async (signal) => {
-      const progress = await begin(signal)
-      for await (const line of readJsonLines(progress as AsyncIterable<Buffer>)) {
+      const stream = await begin(AbortSignal.any([signal, unwanted]))
+      for await (const line of readJsonLines(stream as AsyncIterable<Buffer>)) {
         if (typeof line['error'] === 'string') throw engineFault('engine/refused', line['error'])
+        progress(sums.add(line))
       }
     }, transferTimeoutMs)
   }
 }
+
+/** The registry answered, and another question would get the same answer. */
+const isFinal = (said: string): boolean =>
+  /manifest unknown|manifest for .* not found|not found: |does not exist|denied|unauthorized|no basic auth|invalid reference|no matching manifest|name unknown/i.test(
+    said,
+  )
 
 /** Without a tag Docker would pull all of them. */
 export function withTag(image: string): string {

@@ -1,6 +1,7 @@
 import type { ContainerInspectInfo } from 'dockerode'
+import type { HostPort } from '../model/docker.ts'
 import type { ContainerRequest, ContainerState } from './container-engine.ts'
-import { lastLineOf } from './output-tail.ts'
+import { lastLineOf } from './last-line.ts'
 
 /** Whose containers an engine may touch. */
 export interface Owner {
@@ -38,18 +39,42 @@ export function stateOf(info: ContainerInspectInfo, lastLine: string | null): Co
     id: info.Id,
     taskId: info.Config.Labels?.['mesh.task'] ?? '',
     running: State.Running,
+    ...(State.Paused && { paused: true }),
+    ...(State.StartedAt !== neverStarted && { startedAt: State.StartedAt }),
     started: State.StartedAt !== neverStarted,
     pid: State.Pid,
     exitCode: hasExited ? State.ExitCode : null,
     isOutOfMemory: State.OOMKilled,
     health: healthOf(State.Health?.Status),
     targets: State.Running ? targetsOf(info) : {},
+    ...(State.Health?.Status === 'unhealthy' && lastHealthOutput(State.Health.Log)),
+    ...(State.Running && hostPortsOf(info)),
     ...(lastLine !== null && { lastLine }),
   }
 }
 
 function healthOf(status: string | undefined): ContainerState['health'] {
   return status === 'starting' || status === 'healthy' || status === 'unhealthy' ? status : 'none'
+}
+
+function lastHealthOutput(
+  log: readonly { readonly Output: string }[] | undefined,
+): Pick<ContainerState, 'healthOutput'> {
+  const line = lastLineOf(log?.at(-1)?.Output ?? '')
+  return line === null ? {} : { healthOutput: line }
+}
+
+/** Docker names a binding twice where it has both kinds of address. */
+function hostPortsOf(info: ContainerInspectInfo): Pick<ContainerState, 'hostPorts'> {
+  const found = new Map<string, HostPort>()
+  for (const [key, bindings] of Object.entries(info.NetworkSettings.Ports ?? {})) {
+    const [target, protocol] = key.split('/') as [string, HostPort['protocol']]
+    for (const { HostPort } of bindings ?? []) {
+      const port = { protocol, targetPort: Number(target), publishedPort: Number(HostPort) }
+      found.set(`${key} ${HostPort}`, port)
+    }
+  }
+  return found.size === 0 ? {} : { hostPorts: [...found.values()] }
 }
 
 /** Its own address on the bridge: nothing is published by Docker, the ingress dials it directly. */

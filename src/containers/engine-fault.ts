@@ -9,6 +9,8 @@ export interface EngineFault extends Fault {
     | 'engine/no-free-port'
     /** Missing, and no registry gave it to us. */
     | 'engine/image-missing'
+    /** Missing, and no registry answered: a later try may go better. */
+    | 'engine/registry-silent'
     | 'engine/start-failed'
     /** It answered, and said no. */
     | 'engine/refused'
@@ -29,6 +31,10 @@ export const isEngineFault = (error: unknown): error is MeshError<EngineFault> =
 
 export const isUnreachable = (error: unknown): boolean =>
   isEngineFault(error) && error.fault.code === 'engine/unreachable'
+
+/** The same call may succeed a little later, though nothing is changed. */
+export const mayPass = (error: unknown): boolean =>
+  isEngineFault(error) && error.fault.code === 'engine/registry-silent'
 
 /** What to tell people about a failed call. */
 export function becauseOf(error: unknown): string {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { beyondProcess } from '../model/process-limits.ts'
 import { isWhoami } from './builtin-image.ts'
 import type { ContainerRequest } from './container-engine.ts'
 import { engineFault } from './engine-fault.ts'
@@ -6,8 +7,11 @@ import { findProgram } from './find-program.ts'
 
 /** Why such a task cannot run without an image; null when it can. */
 export function processRefusal(request: ContainerRequest): string | null {
-  if (request.command.length + request.args.length > 0 || isWhoami(request.image)) return null
-  return `the process runtime cannot run image ${request.image} without a command`
+  if (request.command.length + request.args.length === 0 && !isWhoami(request.image)) {
+    return `the process runtime cannot run image ${request.image} without a command`
+  }
+  const setting = beyondProcess(request.settings, request.logDriver)
+  return setting === null ? null : `the process runtime has no ${setting}`
 }
 
 /** The program and its arguments; the program as a path, so that a wrong name is told by name. */

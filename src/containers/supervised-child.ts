@@ -1,13 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Clock } from '../../mesh/base/clock.ts'
 import { engineFault } from './engine-fault.ts'
-import type { OutputTail } from './output-tail.ts'
+import type { ProcessLog } from './process-log.ts'
 import { exitCodeOf } from './stop-signal.ts'
 
 export interface ChildOptions {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  readonly output: OutputTail
+  /** The daemon's own when it is undefined. */
+  readonly cwd: string | undefined
+  readonly output: ProcessLog
   readonly clock: Clock
   /** Called once, when the main process has ended; what it left behind is dead too. */
   readonly ended: (exitCode: number) => void
@@ -36,14 +38,16 @@ export class SupervisedChild {
     this.pid = pid
   }
 
-  static spawn({ argv, env, output, clock, ended }: ChildOptions): Promise<SupervisedChild> {
+  static spawn({ argv, env, cwd, output, clock, ended }: ChildOptions): Promise<SupervisedChild> {
     const child = spawn('/bin/sh', ['-c', wrapper, 'sh', ...argv], {
       env: { ...env },
+      cwd,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
-    for (const stream of [child.stdout, child.stderr]) {
-      stream?.on('data', (chunk: Buffer) => output.push(chunk))
+    for (const name of ['stdout', 'stderr'] as const) {
+      const stream = child[name]
+      stream?.on('data', (chunk: Buffer) => output.push(name, chunk))
       stream?.on('error', () => stream.destroy())
     }
     child.stdio[3]?.on('error', () => child.stdio[3]?.destroy())
@@ -54,7 +58,10 @@ export class SupervisedChild {
       child.once('spawn', () => resolve(new SupervisedChild(child, child.pid ?? 0)))
       child.once('exit', (code, signal) => {
         killGroup(child.pid ?? 0)
-        afterOutput(child, clock, () => ended(exitCodeOf(code, signal)))
+        afterOutput(child, clock, () => {
+          output.end()
+          ended(exitCodeOf(code, signal))
+        })
       })
     })
   }

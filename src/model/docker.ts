@@ -1,4 +1,5 @@
 import type { JsonObject } from '../../mesh/base/json.ts'
+import type { ContainerSpec, Driver } from './container-spec.ts'
 
 /**
  * Docker's objects as the Engine API (1.47) documents them, as far as meshd reads them. They are
@@ -6,16 +7,27 @@ import type { JsonObject } from '../../mesh/base/json.ts'
  * rules read them through the views of this folder, which fill in defaults once.
  * Durations are nanoseconds, sizes bytes.
  */
-export type { JsonObject }
+export type { ContainerSpec, JsonObject }
 
 export interface ServiceSpec {
   readonly Name: string
   readonly Labels?: Readonly<Record<string, string>>
   readonly TaskTemplate: TaskSpec
   readonly Mode?: ServiceMode
-  readonly UpdateConfig?: JsonObject
-  readonly RollbackConfig?: JsonObject
+  readonly UpdateConfig?: UpdateConfig
+  readonly RollbackConfig?: UpdateConfig
   readonly EndpointSpec?: EndpointSpec
+}
+
+/** How tasks are replaced. */
+export interface UpdateConfig {
+  /** Places at once; 0: all of them. */
+  readonly Parallelism?: number
+  readonly Delay?: number
+  readonly FailureAction?: 'pause' | 'continue' | 'rollback'
+  readonly Monitor?: number
+  readonly MaxFailureRatio?: number
+  readonly Order?: 'stop-first' | 'start-first'
 }
 
 export interface ServiceMode {
@@ -34,6 +46,9 @@ export interface TaskSpec {
       readonly Pids?: number
     }
     readonly Reservations?: { readonly NanoCPUs?: number; readonly MemoryBytes?: number }
+    /** Beyond the memory limit; -1 is no limit. */
+    readonly SwapBytes?: number
+    readonly MemorySwappiness?: number
   }
   readonly RestartPolicy?: {
     readonly Condition?: 'none' | 'on-failure' | 'any'
@@ -49,17 +64,7 @@ export interface TaskSpec {
   }
   readonly ForceUpdate?: number
   readonly Runtime?: string
-}
-
-export interface ContainerSpec {
-  readonly Image: string
-  readonly Command?: readonly string[]
-  readonly Args?: readonly string[]
-  /** `NAME=value`, or `NAME` alone. */
-  readonly Env?: readonly string[]
-  readonly Labels?: Readonly<Record<string, string>>
-  readonly StopSignal?: string
-  readonly StopGracePeriod?: number
+  readonly LogDriver?: Driver
 }
 
 export interface EndpointSpec {
@@ -106,14 +111,16 @@ export interface TaskStatus {
     readonly PID?: number
     readonly ExitCode?: number
   }
+  /** Host-mode ports as the node gave them. */
+  readonly PortStatus?: { readonly Ports?: readonly PortConfig[] }
 }
 
 /**
  * Why the leader wants a task to stop although its service still wants it to run: its node was lost
- * or drained, its node no longer fits, or another task holds its place. Such a task is replaced
- * without the restart delay and does not count as a failed attempt.
+ * or drained, its node no longer fits, another task holds its place, or an update replaces it. Such a
+ * task is replaced without the restart delay and does not count as a failed attempt.
  */
-export type StopCause = 'node-lost' | 'node-drained' | 'not-eligible' | 'superseded'
+export type StopCause = 'node-lost' | 'node-drained' | 'not-eligible' | 'superseded' | 'updated'
 
 /** Body of a catalog object of kind `task`. */
 export interface Task {
@@ -126,6 +133,10 @@ export interface Task {
   readonly DesiredState: DesiredState
   /** Ours: name of the service, so that a worker needs no service to name a container. */
   readonly ServiceName: string
+  /** Ours: there only when a template of its spec asks for them. */
+  readonly ServiceLabels?: Readonly<Record<string, string>>
+  /** Ours: the host-mode ports that its service published when it was made. */
+  readonly HostPorts?: readonly PortConfig[]
   /** Ours: version of the service's spec that this task was made from. */
   readonly SpecVersion: { readonly Index: number }
   /**
@@ -136,6 +147,16 @@ export interface Task {
   readonly Generation: number
   /** Ours: absent while it is wanted, and on a task that ended by itself. */
   readonly StopCause?: StopCause
+  /** Ours: when it was first seen running. An update watches it from then on. */
+  readonly RunningAt?: string
+  /** Ours: it may not start before; it waits in desired state `ready`. */
+  readonly NotBefore?: string
+  /** Ours: how many quick failures in its place came one after the other right before it. */
+  readonly Restarts?: number
+  /** Ours: an update made it, so how it fares decides how that goes on. */
+  readonly IsUpdate?: true
+  /** Ours: TCP ports that the ingress was to dial at it when it was made. */
+  readonly TargetPorts?: readonly number[]
 }
 
 /** Body of a catalog object of kind `service`. */
@@ -146,6 +167,23 @@ export interface Service {
   readonly Endpoint: { readonly Spec?: EndpointSpec; readonly Ports?: readonly PortConfig[] }
   /** Raft index of the last change of Spec (not of status). */
   readonly SpecVersion: { readonly Index: number }
+  /** Absent before the first update, and until the leader found that a change replaces tasks. */
+  readonly UpdateStatus?: UpdateStatus
+}
+
+export type UpdateState =
+  | 'updating'
+  | 'paused'
+  | 'completed'
+  | 'rollback_started'
+  | 'rollback_paused'
+  | 'rollback_completed'
+
+export interface UpdateStatus {
+  readonly State: UpdateState
+  readonly StartedAt: string
+  readonly CompletedAt?: string
+  readonly Message: string
 }
 
 export interface NodeSpec {
@@ -206,6 +244,14 @@ export interface Cluster {
   readonly CaCertificatePem: string
 }
 
+/** A port of a task on its own node, beside the ingress. */
+export interface HostPort {
+  readonly protocol: 'tcp' | 'udp' | 'sctp'
+  readonly targetPort: number
+  /** 0: any that is free. */
+  readonly publishedPort: number
+}
+
 /** Value of the discovery record `task/<task id>`: what its node says of it. */
 export interface TaskRecord {
   readonly service: string
@@ -222,6 +268,8 @@ export interface TaskRecord {
   readonly draining: boolean
   /** Target port → where this node's ingress dials it, `host:port`. */
   readonly targets: Readonly<Record<string, string>>
+  /** Host-mode ports as the node gave them; absent when there are none. */
+  readonly hostPorts?: readonly HostPort[]
 }
 
 /** Value of the discovery record `node/status`: what a node says of itself. */

@@ -4,6 +4,7 @@ import { portClaim } from './claims.ts'
 import type { PortConfig } from './docker.ts'
 import { portOf } from './host-port.ts'
 import { type NodeView, nodesOf } from './node-view.ts'
+import { serviceById, servicesOf } from './service-view.ts'
 
 /** Swarm's range for ports that nobody asked for by number. */
 const firstDynamicPort = 30_000
@@ -29,14 +30,15 @@ export function publishPorts(request: PortRequest): PublishedPorts {
   for (const port of explicitFirst(wanted)) {
     const filled = withDefaults(port)
     const at = wanted.indexOf(port)
-    // Host-mode ports are each node's own affair, nobody claims them.
     if (filled.PublishMode === 'host') {
+      const problem = hostPortProblem(filled, request)
+      if (problem !== null) return refused(problem)
       ports[at] = filled
       continue
     }
     const published = filled.PublishedPort || chooseFor(filled, request, chosen)
     if (published === null) return refused('every port from 30000 to 32767 is taken')
-    const problem = portProblem(catalog, published)
+    const problem = portProblem(catalog, published) ?? heldOnNodes(filled, published, request)
     if (problem !== null) return refused(problem)
     const claim = portClaim(filled.Protocol ?? 'tcp', published)
     if (chosen.has(claim)) {
@@ -57,6 +59,49 @@ export function portProblem(catalog: CatalogReader, port: number): string | null
   }
   return null
 }
+
+/** Host-mode ports are each node's own affair, nobody claims them; but the ingress is on every node. */
+function hostPortProblem(
+  port: PortConfig,
+  { catalog, wanted, current }: PortRequest,
+): string | null {
+  const { PublishedPort = 0, Protocol = 'tcp' } = port
+  if (PublishedPort === 0) return null
+  const alike = wanted.filter((other) => isSamePort(other, Protocol, PublishedPort))
+  if (alike.length > 1) return `port ${PublishedPort}/${Protocol} is published twice`
+  const holder = catalog.holder(portClaim(Protocol, PublishedPort))
+  const isOwn = current.some(
+    (other) => other.PublishMode !== 'host' && isSamePort(other, Protocol, PublishedPort),
+  )
+  if (holder === undefined || isOwn) return portProblem(catalog, PublishedPort)
+  const name = serviceById(catalog, holder.id)?.name ?? holder.id
+  return `port ${PublishedPort}/${Protocol} is published on every node by service ${name}`
+}
+
+/** Why the ingress cannot have a port on every node. */
+function heldOnNodes(
+  { Protocol = 'tcp' }: PortConfig,
+  published: number,
+  { catalog, current }: PortRequest,
+): string | null {
+  const isOwn = current.some(
+    (port) => port.PublishMode === 'host' && isSamePort(port, Protocol, published),
+  )
+  if (isOwn) return null
+  const holder = servicesOf(catalog).find(({ ports }) =>
+    ports.some(
+      (port) =>
+        port.publishMode === 'host' &&
+        port.protocol === Protocol &&
+        port.publishedPort === published,
+    ),
+  )
+  if (holder === undefined) return null
+  return `port ${published}/${Protocol} is published in mode host by service ${holder.name}`
+}
+
+const isSamePort = (port: PortConfig, protocol: string, published: number): boolean =>
+  (port.Protocol || 'tcp') === protocol && port.PublishedPort === published
 
 function ownUse(node: NodeView, port: number): string | null {
   if (portOf(node.apiAddress) === port) return 'API and join port'
@@ -91,6 +136,7 @@ function chooseFor(
     (old) =>
       old.TargetPort === port.TargetPort &&
       (old.Protocol || 'tcp') === protocol &&
+      old.PublishMode !== 'host' &&
       isFree(old.PublishedPort ?? 0),
   )
   if (kept?.PublishedPort) return kept.PublishedPort

@@ -1,8 +1,17 @@
-import type { ContainerSpec, TaskSpec } from './docker.ts'
+import type { ContainerSettings, ContainerSpec, Driver } from './container-spec.ts'
+import type { HostPort, PortConfig, TaskSpec } from './docker.ts'
 
 export interface Quantities {
   readonly nanoCpus: number
   readonly memoryBytes: number
+}
+
+export interface Limits extends Quantities {
+  /** 0: no limit. */
+  readonly pids: number
+  /** Beyond the memory limit; null: as the engine has it, -1: no limit. */
+  readonly swapBytes: number | null
+  readonly swappiness: number | null
 }
 
 export interface RestartPolicy {
@@ -23,13 +32,19 @@ export interface TaskSpecView {
   readonly containerLabels: Readonly<Record<string, string>>
   readonly stopSignal: string | null
   readonly stopGraceMs: number
-  readonly limits: Quantities
+  /** Of these, what is absent is the image's or the engine's affair. */
+  readonly settings: ContainerSettings
+  readonly logDriver: Driver | null
+  /** As `X-Registry-Auth` brought it: not for logs. */
+  readonly registryAuth: string | null
+  readonly limits: Limits
   readonly reservations: Quantities
   readonly restart: RestartPolicy
   readonly constraints: readonly string[]
   /** 0: no limit. */
   readonly maxReplicasPerNode: number
   readonly platforms: readonly Platform[]
+  readonly hostPorts: readonly HostPort[]
 }
 
 /** An empty string is any. */
@@ -43,7 +58,10 @@ const defaultStopGraceNs = 10e9
 const noContainer: ContainerSpec = { Image: '' }
 
 /** Undefined where a projection for a worker left the template out. */
-export function taskSpecView(spec: TaskSpec | undefined): TaskSpecView {
+export function taskSpecView(
+  spec: TaskSpec | undefined,
+  ports: readonly PortConfig[] = [],
+): TaskSpecView {
   const container = spec?.ContainerSpec ?? noContainer
   const placement = spec?.Placement
   return {
@@ -54,7 +72,10 @@ export function taskSpecView(spec: TaskSpec | undefined): TaskSpecView {
     containerLabels: container.Labels ?? {},
     stopSignal: container.StopSignal || null,
     stopGraceMs: milliseconds(container.StopGracePeriod ?? defaultStopGraceNs),
-    limits: quantities(spec?.Resources?.Limits),
+    settings: container,
+    logDriver: spec?.LogDriver?.Name === undefined ? null : spec.LogDriver,
+    registryAuth: container.PullOptions?.RegistryAuth || null,
+    limits: limits(spec?.Resources),
     reservations: quantities(spec?.Resources?.Reservations),
     restart: restartPolicy(spec?.RestartPolicy),
     constraints: placement?.Constraints ?? [],
@@ -63,6 +84,22 @@ export function taskSpecView(spec: TaskSpec | undefined): TaskSpecView {
       os: platform.OS ?? '',
       architecture: platform.Architecture ?? '',
     })),
+    hostPorts: ports.filter(({ PublishMode }) => PublishMode === 'host').map(hostPort),
+  }
+}
+
+const hostPort = (port: PortConfig): HostPort => ({
+  protocol: port.Protocol || 'tcp',
+  targetPort: port.TargetPort,
+  publishedPort: port.PublishedPort ?? 0,
+})
+
+function limits(resources: TaskSpec['Resources']): Limits {
+  return {
+    ...quantities(resources?.Limits),
+    pids: resources?.Limits?.Pids ?? 0,
+    swapBytes: resources?.SwapBytes ?? null,
+    swappiness: resources?.MemorySwappiness ?? null,
   }
 }
 

@@ -53,7 +53,7 @@ function readTask(object: StoredObject): TaskView {
     isWanted: isWanted(body.DesiredState),
     hasEnded: hasEnded(body.Status.State),
     stopCause: body.StopCause ?? null,
-    spec: taskSpecView(body.Spec),
+    spec: taskSpecView(body.Spec, body.HostPorts),
     specVersion: body.SpecVersion?.Index ?? 0,
     drainMs: parseMeshLabels(body.Labels ?? {}).drainMs,
     body,

@@ -66,9 +66,13 @@ function hintOf({ filter, reason }: ExplanationLine): string {
     case 'platform':
       return 'use an image for the platform of the nodes'
     case 'runtime':
-      return 'give the command to run after the image, or start nodes with --runtime docker'
+      return reason.endsWith('needs a command')
+        ? 'give the command to run after the image, or start nodes with --runtime docker'
+        : 'start nodes with --runtime docker'
     case 'resources':
       return `reserve less, or ${joinHint}`
+    case 'host-port':
+      return 'publish another port, or in mode ingress, which needs no port of one node'
     case 'max-replicas':
       return `raise --replicas-max-per-node, or ${joinHint}`
   }

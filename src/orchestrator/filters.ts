@@ -1,5 +1,6 @@
 import type { NodeRecord } from '../model/docker.ts'
 import type { NodeView } from '../model/node-view.ts'
+import { beyondProcess } from '../model/process-limits.ts'
 import type { Platform, TaskSpecView } from '../model/task-spec-view.ts'
 import { normalArchitecture, parseConstraint, satisfies } from './constraint.ts'
 import type { Presence } from './lost-nodes.ts'
@@ -12,6 +13,7 @@ export type FilterName =
   | 'platform'
   | 'runtime'
   | 'resources'
+  | 'host-port'
   | 'max-replicas'
 
 export interface Candidate {
@@ -42,6 +44,7 @@ export const filters: readonly Filter[] = [
   { name: 'platform', isLasting: true, refuses: wrongPlatform },
   { name: 'runtime', isLasting: true, refuses: runtimeCannotRun },
   { name: 'resources', isLasting: false, refuses: insufficientResources },
+  { name: 'host-port', isLasting: false, refuses: hostPortInUse },
   { name: 'max-replicas', isLasting: false, refuses: maxReplicasReached },
 ]
 
@@ -93,7 +96,9 @@ const builtInImage = /^(?:docker\.io\/)?meshd\/whoami(?::[\w.-]+)?(?:@\S+)?$/
 function runtimeCannotRun({ node }: Candidate, { spec }: Needs): string | null {
   if (node.runtime !== 'process') return null
   const hasCommand = spec.command.length > 0 || spec.args.length > 0
-  return hasCommand || builtInImage.test(spec.image) ? null : 'runtime process needs a command'
+  if (!hasCommand && !builtInImage.test(spec.image)) return 'runtime process needs a command'
+  const setting = beyondProcess(spec.settings, spec.logDriver)
+  return setting === null ? null : `runtime process has no ${setting}`
 }
 
 function insufficientResources({ node, load }: Candidate, { spec }: Needs): string | null {
@@ -106,6 +111,13 @@ function insufficientResources({ node, load }: Candidate, { spec }: Needs): stri
     return 'insufficient memory'
   }
   return null
+}
+
+/** Tasks on their way out still hold theirs. */
+function hostPortInUse({ load }: Candidate, { spec }: Needs): string | null {
+  const taken = spec.hostPorts.find((port) => load.holdsPort(port))
+  if (taken === undefined) return null
+  return `host-mode port ${taken.publishedPort}/${taken.protocol} already in use`
 }
 
 function maxReplicasReached({ load }: Candidate, { serviceId, spec }: Needs): string | null {

@@ -1,3 +1,4 @@
+import type { HostPort } from '../model/docker.ts'
 import type { Quantities } from '../model/task-spec-view.ts'
 import { parseRfc3339 } from '../model/rfc3339.ts'
 import type { TaskView } from '../model/task-view.ts'
@@ -9,6 +10,7 @@ export class NodeLoad {
   #nanoCpus = 0
   #memoryBytes = 0
   #wanted = 0
+  readonly #hostPorts = new Set<string>()
   readonly #wantedOf = new Map<string, number>()
   readonly #failuresOf = new Map<string, number>()
 
@@ -20,6 +22,11 @@ export class NodeLoad {
   /** Tasks that are meant to run here. */
   get wanted(): number {
     return this.#wanted
+  }
+
+  /** A task here publishes this port on the node itself. */
+  holdsPort(port: HostPort): boolean {
+    return this.#hostPorts.has(portKey(port))
   }
 
   wantedOf(serviceId: string): number {
@@ -38,11 +45,16 @@ export class NodeLoad {
     }
     this.#nanoCpus += task.spec.reservations.nanoCpus
     this.#memoryBytes += task.spec.reservations.memoryBytes
+    for (const port of task.spec.hostPorts) {
+      if (port.publishedPort > 0) this.#hostPorts.add(portKey(port))
+    }
     if (!task.isWanted) return
     this.#wanted++
     increment(this.#wantedOf, task.serviceId)
   }
 }
+
+const portKey = ({ protocol, publishedPort }: HostPort): string => `${publishedPort}/${protocol}`
 
 function isRecentFailure(task: TaskView, nowMs: number): boolean {
   if (task.state !== 'failed' && task.state !== 'rejected') return false

@@ -1,7 +1,7 @@
-import type { TaskRecord, TaskStatus } from '../model/docker.ts'
+import type { HostPort, PortConfig, TaskRecord, TaskStatus } from '../model/docker.ts'
 import type { Observed } from '../model/observed.ts'
 import { rfc3339 } from '../model/rfc3339.ts'
-import { compareTaskStates } from '../model/task-state.ts'
+import { compareTaskStates, hasEnded } from '../model/task-state.ts'
 import type { TaskView } from '../model/task-view.ts'
 import type { Worksheet } from './worksheet.ts'
 
@@ -15,26 +15,49 @@ export function adoptObservedStatus(sheet: Worksheet, observed: Observed): void 
     if (task === undefined || task.hasEnded) continue
     if (task.node !== node || task.generation !== record.generation) continue
     if (compareTaskStates(record.state, task.state) <= 0) continue
-    sheet.patchTask(task, { Status: statusFrom(record) })
+    sheet.patchTask(task, {
+      Status: statusFrom(record, task),
+      ...(record.state === 'running' && { RunningAt: record.at }),
+    })
   }
   for (const task of sheet.tasks()) {
     if (!task.hasEnded && isOrphaned(sheet, task)) orphan(sheet, task)
   }
 }
 
-function statusFrom(record: TaskRecord): TaskStatus {
+function statusFrom(record: TaskRecord, task: TaskView): TaskStatus {
+  const isRejected = task.stopCause === 'not-eligible' && hasEnded(record.state)
   return {
     Timestamp: record.at,
-    State: record.state,
-    Message: record.message,
-    ...(record.err !== '' && { Err: record.err }),
+    ...(isRejected ? rejection : saidIn(record)),
     ContainerStatus: {
       ContainerID: record.containerId,
       PID: record.pid,
       ...(record.exitCode !== null && { ExitCode: record.exitCode }),
     },
+    ...(record.hostPorts !== undefined && { PortStatus: { Ports: record.hostPorts.map(inDocker) } }),
   }
 }
+
+const saidIn = ({ state, message, err }: TaskRecord): Omit<TaskStatus, 'Timestamp'> => ({
+  State: state,
+  Message: message,
+  ...(err !== '' && { Err: err }),
+})
+
+/** In Swarm's words, although it only counts as over once its container is. */
+const rejection: Omit<TaskStatus, 'Timestamp'> = {
+  State: 'rejected',
+  Message: 'task rejected by constraint enforcer',
+  Err: 'assigned node no longer meets constraints',
+}
+
+const inDocker = ({ protocol, targetPort, publishedPort }: HostPort): PortConfig => ({
+  Protocol: protocol,
+  TargetPort: targetPort,
+  PublishedPort: publishedPort,
+  PublishMode: 'host',
+})
 
 /** Its node was removed from the cluster: nobody will ever say how it ended. */
 const isOrphaned = (sheet: Worksheet, task: TaskView): boolean =>

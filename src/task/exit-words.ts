@@ -24,6 +24,10 @@ export const failed = (because: string): Ending => ({
   err: because.slice(0, maxErrLength),
 })
 
+/** Its health check said so too often. */
+export const unhealthy = ({ healthOutput }: ContainerFacts): Ending =>
+  failed(`unhealthy container${healthOutput === undefined ? '' : `: ${healthOutput}`}`)
+
 /** It ended although nobody asked it to. */
 export function endingOf(container: ContainerFacts): Ending {
   if (container.exitCode === 0) return { state: 'complete', message: 'finished', err: '' }

@@ -1,15 +1,21 @@
-import type { DesiredState, TaskRecord } from '../model/docker.ts'
+import type { DesiredState, HostPort, TaskRecord } from '../model/docker.ts'
 
 /** A task's container as its engine shows it. */
 export interface ContainerFacts {
   readonly id: string
+  /** Also while it is paused. */
   readonly running: boolean
+  readonly paused?: boolean
+  /** Another value after another start. */
+  readonly startedAt?: string
   readonly started: boolean
   readonly pid: number
   readonly exitCode: number | null
   readonly isOutOfMemory: boolean
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
   readonly targets: Readonly<Record<string, string>>
+  readonly healthOutput?: string
+  readonly hostPorts?: readonly HostPort[]
   readonly lastLine?: string
 }
 
@@ -24,7 +30,11 @@ export type TaskInput =
   /** Something happened to the container; null when there is none. */
   | { readonly kind: 'container-seen'; readonly container: ContainerFacts | null }
   | { readonly kind: 'created'; readonly container: ContainerFacts | null }
-  | { readonly kind: 'create-failed'; readonly because: string }
+  /** How the transfer of its image comes on. */
+  | { readonly kind: 'progress'; readonly text: string }
+  /** `mayPass`: the same may go better a little later. */
+  | { readonly kind: 'create-failed'; readonly because: string; readonly mayPass: boolean }
+  | { readonly kind: 'retry-due' }
   | { readonly kind: 'started'; readonly container: ContainerFacts | null }
   | { readonly kind: 'start-failed'; readonly because: string }
   /** One of its target ports accepted a connection. */
@@ -38,6 +48,10 @@ export type TaskInput =
 /** Performed in order. Of `create`, `start`, `drain`, `stop` and `remove` one at most is under way. */
 export type TaskEffect =
   | { readonly kind: 'create' }
+  /** Nobody wants it any more: what it waits for is given up, and `create-failed` follows. */
+  | { readonly kind: 'abandon-create' }
+  /** Answered by `retry-due`. */
+  | { readonly kind: 'retry-create'; readonly delayMs: number }
   | { readonly kind: 'start'; readonly containerId: string }
   /** Until one accepts, with a tick at every try; then `port-accepted`. */
   | { readonly kind: 'probe-ports' }

@@ -2,7 +2,9 @@ import { unreachable } from '../../mesh/base/assert.ts'
 import type { DesiredState, TaskState } from '../model/docker.ts'
 import { sameJson } from '../model/same-json.ts'
 import { compareTaskStates, hasEnded, isWanted } from '../model/task-state.ts'
-import { type Ending, endingOf, failed, rejected, shutdown } from './exit-words.ts'
+import { createRetryDelayMs } from './create-retries.ts'
+import { type Ending, endingOf, failed, rejected, shutdown, unhealthy } from './exit-words.ts'
+import type { Phase } from './phase.ts'
 import type { ContainerFacts, TaskEffect, TaskInput, TaskReport } from './task-io.ts'
 
 export interface TaskMachineOptions {
@@ -13,22 +15,7 @@ export interface TaskMachineOptions {
   readonly hasPorts: boolean
 }
 
-/**
- * Where the task is on its way. `creating`, `starting`, `draining`, `stopping` and `removing` wait
- * for the answer to their effect; what is wanted meanwhile is looked at when it comes.
- */
-type Phase =
-  | { readonly kind: 'unknown' }
-  | { readonly kind: 'creating' }
-  | { readonly kind: 'created' }
-  | { readonly kind: 'starting' }
-  | { readonly kind: 'settling'; readonly sinceMs: number }
-  | { readonly kind: 'running' }
-  | { readonly kind: 'draining' }
-  | { readonly kind: 'stopping' }
-  | { readonly kind: 'over' }
-  | { readonly kind: 'removing' }
-  | { readonly kind: 'gone' }
+const pausedMessage = 'paused by hand'
 
 /** A program that listens late, or never, is not held back for ever. */
 const settlingLimitMs = 30_000
@@ -44,6 +31,7 @@ export class TaskMachine {
   #isLeaving = false
   #phase: Phase = { kind: 'unknown' }
   #container: ContainerFacts | null = null
+  #createFailures = 0
   #state: TaskState
   #message = ''
   #err = ''
@@ -60,7 +48,7 @@ export class TaskMachine {
   /** A container of it runs or may run. */
   get isActive(): boolean {
     const { kind } = this.#phase
-    return !['unknown', 'created', 'over', 'gone'].includes(kind)
+    return !['unknown', 'backing-off', 'created', 'over', 'gone'].includes(kind)
   }
 
   /**
@@ -93,8 +81,12 @@ export class TaskMachine {
         return this.#see(input.container, nowMs)
       case 'created':
         return this.#phase.kind === 'creating' ? this.#created(input.container) : []
+      case 'progress':
+        return this.#phase.kind === 'creating' ? this.#tell('preparing', input.text) : []
       case 'create-failed':
-        return this.#phase.kind === 'creating' ? this.#over(rejected(input.because)) : []
+        return this.#phase.kind === 'creating' ? this.#createFailed(input) : []
+      case 'retry-due':
+        return this.#phase.kind === 'backing-off' ? this.#create() : []
       case 'started':
         return this.#phase.kind === 'starting' ? this.#started(input.container, nowMs) : []
       case 'start-failed':
@@ -130,8 +122,11 @@ export class TaskMachine {
         return this.#mustEnd ? this.#end(this.#wantedEnding()) : []
       case 'over':
         return this.#isForgotten ? this.#cleanUp() : []
-      case 'unknown':
       case 'creating':
+        return this.#mustEnd ? [{ kind: 'abandon-create' }] : []
+      case 'backing-off':
+        return this.#mustEnd ? this.#over(this.#wantedEnding()) : []
+      case 'unknown':
       case 'starting':
       case 'draining':
       case 'stopping':
@@ -165,6 +160,8 @@ export class TaskMachine {
       case 'removing':
         this.#container = container
         return this.#cleanUp()
+      case 'backing-off':
+        return container === null ? [] : this.#created(container)
       case 'settling': {
         const effects = this.#see(container, nowMs)
         return this.isProbed ? [...effects, { kind: 'probe-ports' }] : effects
@@ -190,10 +187,10 @@ export class TaskMachine {
       case 'draining':
         return this.#watch(container)
       case 'over':
-        if (container === null) this.#container = null
-        return this.#pursue()
+        return this.#seeEnded(container)
       case 'unknown':
       case 'creating':
+      case 'backing-off':
       case 'starting':
       case 'stopping':
       case 'removing':
@@ -218,26 +215,43 @@ export class TaskMachine {
   }
 
   #adoptEnded(container: ContainerFacts | null): TaskEffect[] {
-    this.#phase = { kind: container?.running === true ? 'stopping' : 'over' }
-    if (container?.running === true) return [{ kind: 'stop', containerId: container.id }]
-    return this.#pursue()
+    this.#phase = { kind: 'over' }
+    return this.#seeEnded(container)
+  }
+
+  /** What has ended stays so, whoever starts its container once more. */
+  #seeEnded(container: ContainerFacts | null): TaskEffect[] {
+    this.#container = container
+    if (container?.running !== true) return this.#pursue()
+    this.#phase = { kind: 'stopping' }
+    return [{ kind: 'stop', containerId: container.id }]
   }
 
   /** There is no container: the task is new, or its container went away while nobody looked. */
   #beginOrMiss(): TaskEffect[] {
     if (this.#mustEnd) return this.#over(this.#wantedEnding())
     if (compareTaskStates(this.#options.lastState, 'starting') >= 0) return this.#vanished()
+    return [...this.#tell('accepted', 'accepted'), ...this.#create()]
+  }
+
+  #create(): TaskEffect[] {
     this.#phase = { kind: 'creating' }
-    return [
-      ...this.#tell('accepted', 'accepted'),
-      ...this.#tell('preparing', 'preparing'),
-      { kind: 'create' },
-    ]
+    return [...this.#tell('preparing', 'preparing'), { kind: 'create' }]
+  }
+
+  #createFailed({ because, mayPass }: { because: string; mayPass: boolean }): TaskEffect[] {
+    const delayMs = mayPass && !this.#mustEnd ? createRetryDelayMs(++this.#createFailures) : null
+    if (delayMs === null) return this.#over(rejected(because))
+    this.#phase = { kind: 'backing-off' }
+    this.#err = rejected(because).err
+    const told = this.#tell('preparing', `tries again in ${delayMs / 1000} s`)
+    return [...told, { kind: 'retry-create', delayMs }]
   }
 
   #created(container: ContainerFacts | null): TaskEffect[] {
     if (container === null) return this.#vanished()
     this.#container = container
+    this.#err = ''
     this.#phase = { kind: 'created' }
     return [...this.#tell('ready', 'prepared'), ...this.#pursue()]
   }
@@ -267,14 +281,16 @@ export class TaskMachine {
   /** Of a container that was started. */
   #watch(container: ContainerFacts | null): TaskEffect[] {
     if (container === null) return this.#vanished()
+    const isOtherRun = isAnotherStart(this.#container, container)
     this.#container = container
     if (!container.running) return this.#over(this.#ending ?? this.#ownEnding(container))
     if (this.#phase.kind === 'draining') return []
-    if (container.health === 'unhealthy') return this.#end(failed('unhealthy container'))
+    if (isOtherRun) return this.#end(failed('its container was restarted by hand'))
+    if (container.health === 'unhealthy') return this.#end(unhealthy(container))
     if (this.#phase.kind === 'settling') {
       return container.health === 'healthy' ? this.#runs('started') : []
     }
-    return this.#tell(this.#state, this.#message)
+    return this.#tell(this.#state, container.paused === true ? pausedMessage : this.#message)
   }
 
   #ownEnding(container: ContainerFacts): Ending {
@@ -341,7 +357,7 @@ export class TaskMachine {
 
   #tell(state: TaskState, message: string): TaskEffect[] {
     this.#state = state
-    this.#message = message
+    if (message !== pausedMessage) this.#message = message
     const container = this.#container
     const report: TaskReport = {
       state,
@@ -350,12 +366,19 @@ export class TaskMachine {
       containerId: container?.id ?? this.#told?.containerId ?? '',
       exitCode: container?.exitCode ?? null,
       pid: container?.pid ?? 0,
-      serving: this.#phase.kind === 'running',
+      serving: this.#phase.kind === 'running' && container?.paused !== true,
       draining: this.#phase.kind === 'draining' || this.#phase.kind === 'stopping',
       targets: container?.targets ?? {},
+      ...(container?.hostPorts !== undefined && { hostPorts: container.hostPorts }),
     }
     if (this.#told !== null && sameJson(this.#told, report)) return []
     this.#told = report
     return [{ kind: 'report', report }]
   }
+}
+
+/** Somebody stopped and started it so quickly that nobody saw its end. */
+function isAnotherStart(before: ContainerFacts | null, now: ContainerFacts): boolean {
+  if (before?.startedAt === undefined || now.startedAt === undefined) return false
+  return before.startedAt !== now.startedAt
 }

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Json } from '../../mesh/base/json.ts'
-import type { NodeDescription, NodeRecord, TaskRecord } from '../model/docker.ts'
+import type { HostPort, NodeDescription, NodeRecord, TaskRecord } from '../model/docker.ts'
 
 /**
  * What nodes say about themselves, as others read it. A value that is not one is as good as none:
@@ -39,6 +39,13 @@ const taskState = z.enum([
   'orphaned',
 ])
 
+const portNumber = z.int().min(0).max(65_535)
+const publishedPort: z.ZodType<HostPort> = z.object({
+  protocol: z.enum(['tcp', 'udp', 'sctp']),
+  targetPort: portNumber,
+  publishedPort: portNumber,
+})
+
 const taskRecord: z.ZodType<TaskRecord> = z.object({
   service: text,
   generation: count,
@@ -52,6 +59,7 @@ const taskRecord: z.ZodType<TaskRecord> = z.object({
   serving: z.boolean(),
   draining: z.boolean(),
   targets: boundedRecord(port, hostPort, maxPorts),
+  hostPorts: z.array(publishedPort).max(maxPorts).exactOptional(),
 })
 
 const nodeDescription: z.ZodType<NodeDescription> = z.object({

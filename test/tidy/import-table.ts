@@ -34,7 +34,7 @@ export const importTable: Readonly<Record<string, readonly string[]>> = {
   // drivers of the product
   'src/leader': ['mesh/base', 'mesh/node', 'src/model', 'src/orchestrator'],
   'src/agent': ['mesh/base', 'mesh/catalog', 'src/model', 'src/task', 'src/containers'],
-  'src/containers': ['mesh/base'],
+  'src/containers': ['mesh/base', 'src/model'],
   'src/wire': ['mesh/base', 'src/model', 'src/routing'],
   'src/ingress': [
     'mesh/base',

@@ -203,7 +203,7 @@ test('what cannot be created is rejected, with the reason', async () => {
   world.engine.createFault = 'no such image: nginx'
   await world.assign('t1')
   assert.equal(world.task('t1')?.state, 'rejected')
-  assert.equal(world.task('t1')?.err, 'no such image: nginx')
+  assert.equal(world.task('t1')?.err, 'no such image: nginx (on node host)')
 })
 
 test('a new daemon adopts what runs, and removes what no task owns', async () => {

@@ -164,10 +164,15 @@ test('shutdown while it is being created or started waits for the answer', () =>
   walk(
     {},
     begins,
-    [want('shutdown'), ''],
+    [want('shutdown'), 'abandon-create'],
     [{ kind: 'created', container: created }, 'ready, shutdown'],
   )
-  walk({}, begins, [want('shutdown'), ''], [{ kind: 'create-failed', because: 'x' }, 'shutdown'])
+  walk(
+    {},
+    begins,
+    [want('shutdown'), 'abandon-create'],
+    [{ kind: 'create-failed', because: 'x', mayPass: false }, 'shutdown'],
+  )
   walk(
     {},
     begins,
@@ -179,7 +184,7 @@ test('shutdown while it is being created or started waits for the answer', () =>
 
 test('what cannot be created is rejected, what cannot be started has failed', () => {
   walk({}, begins, [
-    { kind: 'create-failed', because: 'no such image' },
+    { kind: 'create-failed', because: 'no such image', mayPass: false },
     'rejected (no such image)',
   ])
   walk({}, begins, isCreated, [
@@ -271,5 +276,101 @@ test('a daemon that stops gives its tasks up as failed, so that they are replace
     [{ kind: 'daemon-stops' }, 'running~, drain'],
     [{ kind: 'drained' }, 'stop'],
     [{ kind: 'stopped', container: ended(0) }, 'failed (the daemon of its node was stopped)'],
+  )
+})
+
+const noRegistry = (mayPass = true): TaskInput => ({
+  kind: 'create-failed',
+  because: 'no answer',
+  mayPass,
+})
+
+test('an image that cannot be had now is tried again, ever later, and then somewhere else', () => {
+  const machine = new TaskMachine(fresh)
+  machine.step(read(null), 0)
+  const delays: (number | string)[] = []
+  for (let attempt = 0; attempt < 5; attempt++) {
+    for (const effect of machine.step(noRegistry(), 0)) {
+      if (effect.kind === 'retry-create') delays.push(effect.delayMs)
+      if (effect.kind === 'report') delays.push(`${effect.report.state} ${effect.report.err}`)
+    }
+    machine.step({ kind: 'retry-due' }, 0)
+  }
+  const waits = 'preparing no answer'
+  const expected = [waits, 1000, waits, 2000, waits, 4000, waits, 8000, 'rejected no answer']
+  assert.deepEqual(delays, expected)
+})
+
+test('what went wrong is forgotten once the container is made', () => {
+  walk(
+    {},
+    begins,
+    [noRegistry(), 'preparing (no answer), retry-create'],
+    [{ kind: 'retry-due' }, 'preparing (no answer), create'],
+    [{ kind: 'created', container: created }, 'ready, starting, start'],
+  )
+})
+
+test('nobody waits to try again for a task that must end', () => {
+  walk(
+    {},
+    begins,
+    [noRegistry(), 'preparing (no answer), retry-create'],
+    [want('shutdown'), 'shutdown'],
+    [{ kind: 'retry-due' }, ''],
+  )
+})
+
+test('how a transfer comes on is told while it lasts', () => {
+  const machine = walk({}, begins)
+  const [effect] = machine.step({ kind: 'progress', text: 'pulling x: 1 of 3 layers' }, 0)
+  assert.ok(effect?.kind === 'report')
+  assert.equal(effect.report.message, 'pulling x: 1 of 3 layers')
+  walk({}, begins, isCreated, [{ kind: 'progress', text: 'late' }, ''])
+})
+
+test('a paused container leaves the routes until it goes on', () => {
+  const machine = walk({}, ...runs)
+  const [paused] = machine.step(seen({ ...up, paused: true }), 0)
+  assert.ok(paused?.kind === 'report')
+  assert.deepEqual([paused.report.serving, paused.report.message], [false, 'paused by hand'])
+  const [resumed] = machine.step(seen(up), 0)
+  assert.ok(resumed?.kind === 'report')
+  assert.deepEqual([resumed.report.serving, resumed.report.message], [true, 'started'])
+})
+
+test('a container that somebody restarted is not the task any more', () => {
+  const first = { ...up, startedAt: '1' }
+  const again = { ...up, startedAt: '2', pid: 8 }
+  walk(
+    { hasPorts: false },
+    begins,
+    isCreated,
+    [{ kind: 'started', container: first }, 'running+'],
+    [seen(again), 'running~, stop'],
+  )
+})
+
+test('the container of an ended task that somebody starts is stopped again', () => {
+  walk(
+    { hasPorts: false },
+    begins,
+    isCreated,
+    [{ kind: 'started', container: up }, 'running+'],
+    [seen(ended(1)), 'failed (task: non-zero exit (1))'],
+    [seen(up), 'stop'],
+    [{ kind: 'stopped', container: ended(137) }, ''],
+  )
+})
+
+test('an unhealthy container says what its check said', () => {
+  const sick = { ...up, health: 'unhealthy', healthOutput: 'no answer' } as const
+  walk(
+    { hasPorts: false },
+    begins,
+    isCreated,
+    [{ kind: 'started', container: { ...up, health: 'starting' } }, ''],
+    [seen(sick), 'starting~, stop'],
+    [{ kind: 'stopped', container: ended(143) }, 'failed (unhealthy container: no answer)'],
   )
 })
