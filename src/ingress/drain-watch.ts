@@ -1,29 +1,42 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 
-const lookMs = 25
+export interface DrainWatchDeps {
+  readonly clock: Clock
+  /** Whether nobody sends the task new connections any more. */
+  readonly isDropped: (task: string) => boolean
+  readonly openOf: (task: string) => number
+  readonly tell: (task: string, open: number) => void
+}
 
-/** Looks after tasks that drain: says how many connections are open, at once and at every change. */
+const lookMs = 25
+/** A peer that does not say that it has dropped a task is told GONE: no reason to wait longer. */
+const dropLimitMs = 2000
+
+interface Watched {
+  readonly dropByMs: number
+  isDropped: boolean
+  told: number
+}
+
+/**
+ * Looks after tasks that drain: as soon as everybody has dropped one it says how many connections
+ * are open, then every change. What it says first therefore also means that none will be added.
+ */
 export class DrainWatch {
-  readonly #clock: Clock
-  readonly #openOf: (task: string) => number
-  readonly #tell: (task: string, open: number) => void
-  readonly #told = new Map<string, number>()
+  readonly #deps: DrainWatchDeps
+  readonly #watched = new Map<string, Watched>()
   #endLooking: (() => void) | null = null
 
-  constructor(
-    clock: Clock,
-    openOf: (task: string) => number,
-    tell: (task: string, open: number) => void,
-  ) {
-    this.#clock = clock
-    this.#openOf = openOf
-    this.#tell = tell
+  constructor(deps: DrainWatchDeps) {
+    this.#deps = deps
   }
 
   watch(task: string): void {
-    this.#told.set(task, -1)
-    this.#look()
-    if (this.#told.size > 0) this.#endLooking ??= this.#clock.every(lookMs, () => this.#look())
+    const dropByMs = this.#deps.clock.monotonicMs() + dropLimitMs
+    this.#watched.set(task, { dropByMs, isDropped: false, told: -1 })
+    this.#lookAtAll()
+    if (this.#watched.size === 0) return
+    this.#endLooking ??= this.#deps.clock.every(lookMs, () => this.#lookAtAll())
   }
 
   stop(): void {
@@ -31,14 +44,19 @@ export class DrainWatch {
     this.#endLooking = null
   }
 
-  /** A draining task gets no new connections, so zero is final. */
-  #look(): void {
-    for (const [task, told] of this.#told) {
-      const open = this.#openOf(task)
-      if (open !== told) this.#tell(task, open)
-      if (open === 0) this.#told.delete(task)
-      else this.#told.set(task, open)
-    }
-    if (this.#told.size === 0) this.stop()
+  #lookAtAll(): void {
+    for (const [task, watched] of this.#watched) this.#look(task, watched)
+    if (this.#watched.size === 0) this.stop()
+  }
+
+  /** It gets no new connections, so zero is final. */
+  #look(task: string, watched: Watched): void {
+    const { clock, isDropped, openOf, tell } = this.#deps
+    watched.isDropped ||= isDropped(task) || clock.monotonicMs() >= watched.dropByMs
+    if (!watched.isDropped) return
+    const open = openOf(task)
+    if (open !== watched.told) tell(task, open)
+    watched.told = open
+    if (open === 0) this.#watched.delete(task)
   }
 }

@@ -16,6 +16,8 @@ export interface PeerLinkDeps {
   onStatus(node: NodeId, answers: boolean): void
   /** There was no way to the peer, and now there is. */
   onReachable(): void
+  /** One of the peer's own tasks is to get no more connections. */
+  onDrain(node: NodeId, task: string): void
   onRefused(node: NodeId, because: string): void
 }
 
@@ -122,6 +124,8 @@ export class PeerLink {
             onOffer: () => {},
             onPing: () => {},
             onPong: (count) => this.#ponged(line, count),
+            onDrain: (task) => this.#deps.onDrain(this.#node, task),
+            onDropped: () => {},
             onGone: (because) => this.#lost(line, because),
           },
         )

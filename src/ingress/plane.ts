@@ -61,6 +61,7 @@ export class Plane implements Dialer {
       random,
       channels,
       onReachable: () => routes.wake(),
+      onDrain: (node, task) => routes.drainRemote(node, task),
       onStatus: (node, answers) => tell({ kind: 'peer-status', node, answers }),
       onRefused: (node, because) => this.#warn('no tunnel to a peer', node, because),
     })
@@ -83,11 +84,12 @@ export class Plane implements Dialer {
         onListenFailed: (port, code) => this.#listenFailed(port, code),
       },
     )
-    this.#drains = new DrainWatch(
+    this.#drains = new DrainWatch({
       clock,
-      (task) => this.#tasks.openOf(task),
-      (task, open) => tell({ kind: 'open-connections', task, open }),
-    )
+      isDropped: (task) => this.#server.isDropped(task),
+      openOf: (task) => this.#tasks.openOf(task),
+      tell: (task, open) => tell({ kind: 'open-connections', task, open }),
+    })
     this.#endCounters = clock.every(countersPeriodMs, () => this.#tellCounters())
   }
 
@@ -101,6 +103,7 @@ export class Plane implements Dialer {
         return this.#setPorts(message)
       case 'drain':
         this.#routes.drain(message.task)
+        this.#server.drain(message.task)
         return this.#drains.watch(message.task)
       case 'finish':
         return this.#finish()

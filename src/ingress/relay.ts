@@ -27,8 +27,11 @@ export interface RelayDeps {
   readonly random: Random
 }
 
-/** How often a client is offered another task, and how long it waits for one to appear. */
-export const relayLimits = { otherTasks: 2, gone: 4, waitMs: 1000, retryGoneMs: 300 } as const
+/**
+ * How often a client is offered another task after one that failed, and how long it waits for one to
+ * appear. Tasks that are gone cost it nothing but the question, which is put to each of them twice.
+ */
+const relayLimits = { otherTasks: 2, waitMs: 1000, retryGoneMs: 300 } as const
 
 /**
  * One client's connection: finds it a task, then joins the two. Nothing of the client's is read
@@ -43,7 +46,6 @@ export class Relay implements EndHandler, DialHandler {
   readonly #tried = new Set<string>()
   readonly #gone = new Set<string>()
   #failedDials = 0
-  #goneDials = 0
   #dialled: Endpoint | null = null
   #junction: Junction | null = null
   #isFinished = false
@@ -95,14 +97,9 @@ export class Relay implements EndHandler, DialHandler {
   onFailed(failure: DialFailure): void {
     this.#cancelDial = () => {}
     if (failure.kind === 'failed') this.#failedDials += 1
-    else if (this.#dialled !== null) {
-      this.#goneDials += 1
-      this.#gone.add(this.#dialled.task)
-    }
+    else if (this.#dialled !== null) this.#gone.add(this.#dialled.task)
     this.#letGo()
-    const isEnough =
-      this.#failedDials > relayLimits.otherTasks || this.#goneDials >= relayLimits.gone
-    if (isEnough) this.#fail()
+    if (this.#failedDials > relayLimits.otherTasks) this.#fail()
     else this.#tryNext()
   }
 
@@ -146,7 +143,9 @@ export class Relay implements EndHandler, DialHandler {
     const self = routes.table?.self
     if (self === undefined) return null
     return pickBackend({
-      endpoints: listener.endpoints.filter((endpoint) => dialer.isReachable(endpoint)),
+      endpoints: listener.endpoints.filter(
+        (endpoint) => !routes.isDraining(endpoint.task) && dialer.isReachable(endpoint),
+      ),
       self,
       prefer: listener.options.prefer,
       excluded: this.#tried,

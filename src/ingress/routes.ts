@@ -7,7 +7,9 @@ export class Routes {
   #listeners: ReadonlyMap<number, Listener> = new Map()
   #tasks: ReadonlyMap<string, LocalTask> = new Map()
   #peers: ReadonlyMap<string, Peer> = new Map()
-  /** Tasks that an order said to drain before a table did. */
+  /** Where the tasks run that clients may be sent to. */
+  #nodes: ReadonlyMap<string, string> = new Map()
+  /** Tasks here and elsewhere of which an order said that they drain, before a table did. */
   readonly #draining = new Set<string>()
   readonly #waiting = new Set<() => void>()
 
@@ -21,7 +23,11 @@ export class Routes {
     this.#listeners = new Map(table.listeners.map((listener) => [listener.port, listener]))
     this.#tasks = new Map(table.localTasks.map((task) => [task.task, task]))
     this.#peers = new Map(table.peers.map((peer) => [peer.node, peer]))
-    for (const task of this.#draining) if (!this.#tasks.has(task)) this.#draining.delete(task)
+    const endpoints = table.listeners.flatMap((listener) => listener.endpoints)
+    this.#nodes = new Map(endpoints.map((endpoint) => [endpoint.task, endpoint.node]))
+    for (const task of this.#draining) {
+      if (!this.#tasks.has(task) && !this.#nodes.has(task)) this.#draining.delete(task)
+    }
     this.wake()
   }
 
@@ -40,14 +46,24 @@ export class Routes {
     return this.#peers.has(node)
   }
 
+  /** Of a task of this node. */
   drain(task: string): void {
     this.#draining.add(task)
+  }
+
+  /** Another node says it of one of its own. */
+  drainRemote(node: string, task: string): void {
+    if (this.#nodes.get(task) === node) this.#draining.add(task)
+  }
+
+  isDraining(task: string): boolean {
+    return this.#draining.has(task)
   }
 
   /** Where to dial a task; null when it is not run here, drains, or is another assignment. */
   target(task: string, generation: number, targetPort: number): Address | null {
     const local = this.#tasks.get(task)
-    if (local === undefined || local.draining || this.#draining.has(task)) return null
+    if (local === undefined || local.draining || this.isDraining(task)) return null
     if (local.generation !== generation) return null
     return parseAddress(local.targets[targetPort] ?? '')
   }

@@ -31,6 +31,8 @@ interface Entry {
   readonly peer: NodeId
   readonly tunnel: Tunnel
   lastPingMs: number
+  /** Tasks that it was asked to send nothing more, and has not answered yet. */
+  readonly undropped: Set<string>
 }
 
 /** The data path's own end: peers that dial this node, and the tasks that they reach through it. */
@@ -78,10 +80,17 @@ export class TunnelServer implements ChannelAcceptor {
           entry.lastPingMs = clock.monotonicMs()
         },
         onPong: () => {},
+        onDrain: () => {},
+        onDropped: (task) => entry.undropped.delete(task),
         onGone: () => this.#entries.delete(entry),
       },
     )
-    const entry: Entry = { peer: peer.nodeId, tunnel, lastPingMs: clock.monotonicMs() }
+    const entry: Entry = {
+      peer: peer.nodeId,
+      tunnel,
+      lastPingMs: clock.monotonicMs(),
+      undropped: new Set(),
+    }
     this.#entries.add(entry)
     return {
       onOpen: () => {},
@@ -98,6 +107,20 @@ export class TunnelServer implements ChannelAcceptor {
       this.#deps.onRefused(peer, 'the node is no member any more')
       tunnel.destroy('the node is no member any more')
     }
+  }
+
+  /** Asks whoever dials this thread to send a task nothing more; until they obey they hear GONE. */
+  drain(task: string): void {
+    for (const { tunnel, undropped } of this.#entries) {
+      undropped.add(task)
+      tunnel.drain(task)
+    }
+  }
+
+  /** All who were asked, and are still there, have answered. */
+  isDropped(task: string): boolean {
+    for (const { undropped } of this.#entries) if (undropped.has(task)) return false
+    return true
   }
 
   /** Open streams live on; new ones are told to go elsewhere. */

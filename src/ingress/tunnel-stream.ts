@@ -169,7 +169,9 @@ export class TunnelStream implements End {
         return 'OPEN of a stream that exists'
       case frameType.ping:
       case frameType.pong:
-        return 'PING on a stream'
+      case frameType.drain:
+      case frameType.dropped:
+        return 'a frame of the connection on a stream'
       default:
         return 'unknown frame'
     }

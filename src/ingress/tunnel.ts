@@ -1,9 +1,12 @@
+import { unreachable } from '../../mesh/base/assert.ts'
 import { isFault } from '../../mesh/base/mesh-error.ts'
 import {
   decodeCount,
   decodeOpen,
+  decodeTask,
   encodeCount,
   encodeOpen,
+  encodeTask,
   encodeTunnelFrame,
   FrameDecoder,
   frameType,
@@ -36,6 +39,10 @@ export interface TunnelListener {
   onOffer(request: DialRequest, stream: TunnelStream): void
   onPing(): void
   onPong(count: number): void
+  /** The peer will take no more connections for a task of its own. Only called on a dialler. */
+  onDrain(task: string): void
+  /** The peer will send a task of this node no more connections. Never called on a dialler. */
+  onDropped(task: string): void
   /** The tunnel is over, because the channel is or the peer broke the rules. */
   onGone(because: string): void
 }
@@ -105,6 +112,11 @@ export class Tunnel implements StreamHost {
     this.control(encodeTunnelFrame(0, frameType.ping, encodeCount(count)))
   }
 
+  /** Asks the peer to send a task of this node no more connections. */
+  drain(task: string): void {
+    this.control(encodeTunnelFrame(0, frameType.drain, encodeTask(task)))
+  }
+
   /** Bytes of the channel. */
   receive(bytes: Uint8Array): void {
     if (this.#isGone) return
@@ -163,16 +175,39 @@ export class Tunnel implements StreamHost {
 
   #receiveFrame(frame: Frame): void {
     if (this.#isGone) return
-    if (frame.type === frameType.ping) {
-      this.#listener.onPing()
-      this.control(encodeTunnelFrame(0, frameType.pong, frame.payload))
-    } else if (frame.type === frameType.pong) {
-      this.#listener.onPong(decodeCount(frame.payload))
-    } else if (frame.type === frameType.open) {
-      this.#receiveOpen(frame)
-    } else {
-      this.#receiveForStream(frame)
+    switch (frame.type) {
+      case frameType.ping:
+        this.#listener.onPing()
+        return this.control(encodeTunnelFrame(0, frameType.pong, frame.payload))
+      case frameType.pong:
+        return this.#listener.onPong(decodeCount(frame.payload))
+      case frameType.drain:
+        return this.#receiveDrain(frame)
+      case frameType.dropped:
+        if (this.#isDialler) return this.#breakOff('DROPPED from the side that drains')
+        return this.#listener.onDropped(decodeTask(frame.payload))
+      case frameType.open:
+        return this.#receiveOpen(frame)
+      case frameType.data:
+      case frameType.fin:
+      case frameType.reset:
+      case frameType.credit:
+      case frameType.ready:
+      case frameType.gone:
+        return this.#receiveForStream(frame)
+      default:
+        return unreachable(frame.type)
     }
+  }
+
+  /** Whatever was dialled before has left before this answer: the peer knows that it is the last. */
+  #receiveDrain(frame: Frame): void {
+    if (!this.#isDialler) {
+      this.#breakOff('DRAIN from the side that dials')
+      return
+    }
+    this.#listener.onDrain(decodeTask(frame.payload))
+    this.control(encodeTunnelFrame(0, frameType.dropped, frame.payload))
   }
 
   #receiveOpen(frame: Frame): void {

@@ -7,6 +7,7 @@ import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { FromIngress, TrafficOf, TunnelIdentity } from '../wire/ingress-message.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
+import { IngressDrains } from './ingress-drains.ts'
 import { IngressLink } from './ingress-link.ts'
 import { spawnIngress, type IngressProcess, type IngressSettings } from './ingress-process.ts'
 
@@ -31,11 +32,6 @@ const longestRestartMs = 5000
 /** A little more than an ingress takes to end when its connections do not. */
 const stopLimitMs = 12_000
 
-interface Drain {
-  readonly task: string
-  readonly resolve: () => void
-}
-
 /**
  * The daemon's hold on its ingress process: finds the one that runs or starts one, tells it what
  * this node knows, and starts another when it dies. What was told last is told again to every new
@@ -48,7 +44,7 @@ export class IngressSupervisor {
   #process: IngressProcess | null = null
   #identity: TunnelIdentity | null = null
   #table: RouteTable | null = null
-  readonly #drains = new Set<Drain>()
+  readonly #drains: IngressDrains
   readonly #peerListeners: ((node: NodeId, answers: boolean) => void)[] = []
   readonly #conflictListeners: ((ports: readonly number[]) => void)[] = []
   readonly #readyListeners: (() => void)[] = []
@@ -65,6 +61,7 @@ export class IngressSupervisor {
   private constructor(options: IngressSupervisorOptions) {
     this.#options = options
     this.#log = options.log
+    this.#drains = new IngressDrains(options.clock)
   }
 
   /** Resolves once an ingress is ready; rejects with `ingress/not-started`. */
@@ -114,25 +111,14 @@ export class IngressSupervisor {
   }
 
   /**
-   * Refuses new connections to a task of this node; resolves when none is open any more, or after
-   * `deadlineMs` all the same.
+   * Refuses new connections to a task of this node; resolves when no node sends it any and none is
+   * open any more, or after `deadlineMs` all the same.
    */
   drained(task: string, deadlineMs: number): Promise<void> {
     // Without an ingress there are no connections either.
     if (this.#link === null) return Promise.resolve()
-    return new Promise((resolve) => {
-      const drain: Drain = {
-        task,
-        resolve: () => {
-          cancel()
-          this.#drains.delete(drain)
-          resolve()
-        },
-      }
-      const cancel = this.#options.clock.after(deadlineMs, drain.resolve)
-      this.#drains.add(drain)
-      this.#link?.send({ kind: 'drain', task })
-    })
+    this.#link.send({ kind: 'drain', task })
+    return this.#drains.begin(task, deadlineMs)
   }
 
   /** Whether a peer's data path answers: what is known now, then every change. */
@@ -156,18 +142,24 @@ export class IngressSupervisor {
     this.#stopListeners.push(listener)
   }
 
+  /** Accepts nothing more; the ingress ends by itself once what is open in it has. */
+  finish(): void {
+    this.#isStopping = true
+    this.#link?.send({ kind: 'shutdown', graceful: true })
+  }
+
   /** With `leaveRunning` the ingress goes on without a daemon, for the next one to adopt. */
   async stop(given: { readonly leaveRunning: boolean }): Promise<void> {
-    this.#isStopping = true
-    for (const drain of this.#drains) drain.resolve()
+    this.#drains.endAll()
     const link = this.#link
     if (given.leaveRunning || link === null) {
+      this.#isStopping = true
       link?.close()
       if (!given.leaveRunning) this.#process?.kill()
       this.#process?.leave()
       return
     }
-    link.send({ kind: 'shutdown', graceful: true })
+    this.finish()
     const cancel = this.#options.clock.after(stopLimitMs, () => this.#giveUp(link))
     await this.#ended.promise
     cancel()
@@ -221,7 +213,7 @@ export class IngressSupervisor {
     })
     if (this.#identity !== null) link.send({ kind: 'identity', identity: this.#identity })
     if (this.#table !== null) link.sendRoutes(this.#table)
-    for (const { task } of this.#drains) link.send({ kind: 'drain', task })
+    for (const task of this.#drains.tasks) link.send({ kind: 'drain', task })
     for (const listener of this.#readyListeners) listener()
   }
 
@@ -240,7 +232,7 @@ export class IngressSupervisor {
       case 'peer-status':
         return this.#peerAnswers(message.node, message.answers)
       case 'open-connections':
-        return this.#openConnections(message.task, message.open)
+        return this.#drains.openConnections(message.task, message.open)
       case 'counters':
         this.#traffic = { services: message.services, tasks: message.tasks }
         return
@@ -265,20 +257,15 @@ export class IngressSupervisor {
     for (const listener of this.#stopListeners) listener()
   }
 
-  #openConnections(task: string, open: number): void {
-    if (open > 0) return
-    for (const drain of this.#drains) if (drain.task === task) drain.resolve()
-  }
-
   #lost(link: IngressLink, because: string): void {
     if (this.#link !== link) return
     this.#link = null
+    // Its connections went with it: nothing is left to drain.
+    this.#drains.endAll()
     if (this.#isStopping) {
       this.#ended.resolve()
       return
     }
-    // Its connections went with it: nothing is left to drain.
-    for (const drain of this.#drains) drain.resolve()
     this.#log.error({ because, pid: link.pid }, 'the ingress is gone; starting another')
     this.#planRestart()
   }

@@ -23,9 +23,9 @@ const quietMs = 20
  */
 export class RouteFeed implements Disposable {
   readonly #deps: RouteFeedDeps
-  readonly #end: () => void
   readonly #derive: () => void
-  readonly #settledAtMs: number
+  #end = (): void => {}
+  #settledAtMs = Infinity
   /** Grows also over restarts of the daemon: an ingress may know an older one's table. */
   #version: number
   #last = ''
@@ -33,10 +33,14 @@ export class RouteFeed implements Disposable {
   constructor(deps: RouteFeedDeps) {
     this.#deps = deps
     this.#version = deps.clock.nowMs()
-    this.#settledAtMs = deps.clock.monotonicMs() + deps.settleMs
     this.#derive = coalesce(deps.clock, quietMs, () => this.#feed())
-    this.#end = deps.store.onChange(this.#derive)
-    deps.clock.after(deps.settleMs, this.#derive)
+  }
+
+  start(): void {
+    const { clock, store, settleMs } = this.#deps
+    this.#settledAtMs = clock.monotonicMs() + settleMs
+    this.#end = store.onChange(this.#derive)
+    clock.after(settleMs, this.#derive)
   }
 
   [Symbol.dispose](): void {

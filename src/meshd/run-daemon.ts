@@ -98,19 +98,25 @@ export async function runDaemon(config: Config): Promise<void> {
   ingress.onPeerStatus((peer, answers) => store.setDataPath(peer, answers))
   ingress.onStopRequested(() => stopped.resolve({ leaveRunning: false }))
 
+  // Ends after the agent: while its tasks drain, clients that come in here are sent elsewhere.
+  const settleMs = ingress.wasRunning ? 2000 : 0
+  const setRoutes = ingress.setRoutes.bind(ingress)
+  const routes = scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))
+
   const controlAddress = hostPort(advertiseAddr, config.controlPort)
   const agent = await startAgent(
     { config, runtime, name, controlAddress, node, store, ingress },
     { clock, log },
   )
   scope.use(agent)
-  const settleMs = ingress.wasRunning ? 2000 : 0
-  const setRoutes = ingress.setRoutes.bind(ingress)
-  scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))
-  const apiOptions = { config, advertiseAddr, runtime, node, store }
+  routes.start()
+  const { taskLogs } = agent
+  const apiOptions = { config, advertiseAddr, runtime, node, store, taskLogs }
   scope.use(await startApi(apiOptions, { clock, random, log }))
   greet({ config, name, how, node, store, runtime, advertiseAddr, log })
 
   ending = await stopped.promise
   log.info(ending, 'stopping')
+  // Its connections drain while those of the tasks do, not after them.
+  if (!ending.leaveRunning) ingress.finish()
 }

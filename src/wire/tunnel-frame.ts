@@ -19,6 +19,8 @@ export const frameType = {
   gone: 7,
   ping: 8,
   pong: 9,
+  drain: 10,
+  dropped: 11,
 } as const
 
 export type FrameType = (typeof frameType)[keyof typeof frameType]
@@ -51,9 +53,16 @@ const payloadLengths: Readonly<Record<FrameType, readonly [number, number]>> = {
   [frameType.gone]: [0, 0],
   [frameType.ping]: [4, 4],
   [frameType.pong]: [4, 4],
+  [frameType.drain]: [1, 128],
+  [frameType.dropped]: [1, 128],
 }
 
-const connectionTypes: ReadonlySet<number> = new Set([frameType.ping, frameType.pong])
+const connectionTypes: ReadonlySet<number> = new Set([
+  frameType.ping,
+  frameType.pong,
+  frameType.drain,
+  frameType.dropped,
+])
 
 /** Cuts a stream of chunks into frames. Holds back at most one frame; throws `tunnel/malformed`. */
 export class FrameDecoder {
@@ -119,6 +128,20 @@ export function decodeCount(payload: Uint8Array): number {
   return new DataView(payload.buffer, payload.byteOffset, 4).getUint32(0)
 }
 
+/** Payload of DRAIN and DROPPED. */
+export function encodeTask(task: string): Uint8Array {
+  return Buffer.from(task, 'latin1')
+}
+
+/** Throws `tunnel/malformed`. */
+export function decodeTask(payload: Uint8Array): string {
+  const task = Buffer.from(payload).toString('latin1')
+  if (!taskPattern.test(task)) throw malformed('no name of a task')
+  return task
+}
+
+const taskPattern = /^[\w.-]+$/
+
 const proxyCodes = ['none', 'v1', 'v2'] as const
 
 /** generation(6) targetPort(2) proxyProtocol(1) client destination task(1 + …) */
@@ -142,7 +165,7 @@ export function decodeOpen(payload: Uint8Array): OpenPayload {
   const taskAt = destination.end + 1
   const taskLength = bytes[destination.end] ?? 0
   const task = bytes.toString('latin1', taskAt)
-  if (taskLength === 0 || task.length !== taskLength || !/^[\w.-]+$/.test(task)) {
+  if (taskLength === 0 || task.length !== taskLength || !taskPattern.test(task)) {
     throw malformed('OPEN without a task')
   }
   return {

@@ -106,6 +106,7 @@ beforeEach(() => {
       random: new SeededRandom(1),
       onStatus: (_, answers) => said.push(answers),
       onReachable: () => (wakes += 1),
+      onDrain: () => {},
       onRefused: () => {},
     },
   )

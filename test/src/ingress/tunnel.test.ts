@@ -5,16 +5,23 @@ import type { DialFailure, DialHandler, End, EndHandler } from '../../../src/ing
 import type { CloseCause, Slab } from '../../../src/ingress/loop.ts'
 import { NetLoop } from '../../../src/ingress/net-loop.ts'
 import type { SecureChannel } from '../../../src/ingress/secure-channel.ts'
-import { Tunnel, tunnelLimits, type TunnelLimits } from '../../../src/ingress/tunnel.ts'
+import {
+  Tunnel,
+  tunnelLimits,
+  type TunnelLimits,
+  type TunnelListener,
+} from '../../../src/ingress/tunnel.ts'
 import { streamWindowBytes, type TunnelStream } from '../../../src/ingress/tunnel-stream.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import {
   encodeCount,
   encodeOpen,
+  encodeTask,
   encodeTunnelFrame,
   FrameDecoder,
   frameType,
   type Frame,
+  type FrameType,
 } from '../../../src/wire/tunnel-frame.ts'
 
 const request: DialRequest = {
@@ -146,6 +153,8 @@ const violations: Readonly<Record<string, readonly Uint8Array[]>> = {
   'DATA before the task has accepted': [openFrame(1), data(1, 1)],
   'READY from the side that asked': [openFrame(1), encodeTunnelFrame(1, frameType.ready)],
   'GONE from the side that asked': [openFrame(1), encodeTunnelFrame(1, frameType.gone)],
+  'DRAIN from the side that asks': [taskFrame(frameType.drain, 'task-a')],
+  'DROPPED of something that is no task': [taskFrame(frameType.dropped, 'task a')],
   'credit beyond the window': [
     openFrame(1),
     encodeTunnelFrame(1, frameType.credit, encodeCount(0xffffffff)),
@@ -225,10 +234,22 @@ test('PING is answered with PONG', async () => {
   assert.deepEqual(dialler.pongs, [42])
 })
 
+test('DRAIN is answered with DROPPED, after everything that was dialled before it', async () => {
+  const { dialler, acceptor, offers } = pair()
+  dialler.tunnel.dial(request, new Recorder())
+  acceptor.tunnel.drain('task-a')
+  await turns()
+  assert.deepEqual(dialler.drains, ['task-a'])
+  assert.deepEqual(acceptor.drops, ['task-a'])
+  assert.equal(offers.length, 1)
+})
+
 interface Side {
   readonly tunnel: Tunnel
   readonly gone: string[]
   readonly pongs: number[]
+  readonly drains: string[]
+  readonly drops: string[]
 }
 
 interface Offer {
@@ -237,12 +258,14 @@ interface Offer {
 }
 
 /** Two tunnels whose channels are each other. */
-function pair(): { dialler: Side; offers: Offer[] } {
+function pair(): { dialler: Side; acceptor: Side; offers: Offer[] } {
   const offers: Offer[] = []
   const side = (isDialler: boolean, other: () => Side): Side => {
     const made: Side = {
       gone: [],
       pongs: [],
+      drains: [],
+      drops: [],
       tunnel: new Tunnel(
         {
           loop,
@@ -253,9 +276,11 @@ function pair(): { dialler: Side; offers: Offer[] } {
           ),
         },
         {
+          ...silent,
           onOffer: (request, stream) => offers.push({ request, stream }),
-          onPing: () => {},
           onPong: (count) => made.pongs.push(count),
+          onDrain: (task) => made.drains.push(task),
+          onDropped: (task) => made.drops.push(task),
           onGone: (because) => made.gone.push(because),
         },
       ),
@@ -264,7 +289,7 @@ function pair(): { dialler: Side; offers: Offer[] } {
   }
   const dialler: Side = side(true, () => acceptor)
   const acceptor: Side = side(false, () => dialler)
-  return { dialler, offers }
+  return { dialler, acceptor, offers }
 }
 
 /** The accepting side of a tunnel to which `count` streams were opened by hand. */
@@ -310,6 +335,10 @@ function openFrame(id: number): Uint8Array {
   return encodeTunnelFrame(id, frameType.open, encodeOpen(request))
 }
 
+function taskFrame(type: FrameType, task: string): Uint8Array {
+  return encodeTunnelFrame(0, type, encodeTask(task))
+}
+
 function data(id: number, bytes: number): Uint8Array {
   return encodeTunnelFrame(id, frameType.data, new Uint8Array(bytes))
 }
@@ -323,7 +352,14 @@ async function turns(count = 12): Promise<void> {
   for (let at = 0; at < count; at++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-const silent = { onOffer: () => {}, onPing: () => {}, onPong: () => {}, onGone: () => {} }
+const silent: TunnelListener = {
+  onOffer: () => {},
+  onPing: () => {},
+  onPong: () => {},
+  onDrain: () => {},
+  onDropped: () => {},
+  onGone: () => {},
+}
 
 class PairedChannel implements SecureChannel {
   readonly #own: () => Tunnel

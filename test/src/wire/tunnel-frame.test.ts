@@ -70,6 +70,8 @@ const bad: Readonly<Record<string, Uint8Array>> = {
   'CREDIT of three bytes': header(1, frameType.credit, 3),
   'DATA on the connection itself': header(0, frameType.data, 1),
   'PING on a stream': header(1, frameType.ping, 4),
+  'DRAIN without a task': header(0, frameType.drain, 0),
+  'DROPPED on a stream': header(1, frameType.dropped, 25),
 }
 
 for (const [name, bytes] of Object.entries(bad)) {
