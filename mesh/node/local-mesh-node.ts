@@ -174,7 +174,6 @@ export class LocalMeshNode implements MeshNode {
   #catalogChanged(): void {
     const { roster, membership, discovery, transport, acquaintance } = this.#parts
     const change = roster.update(this.#table.catalog())
-    this.#renewals.check()
     if (change === null) return
     for (const node of change.removed) {
       membership.forget(node)

@@ -63,6 +63,8 @@ function promotion(view: MembershipView): MembershipStep | null {
       view.learners.has(id) &&
       view.managers.has(id) &&
       isRecentlyActive &&
+      // One that never answered counts as active at first, and in a short log as caught up.
+      match > 0 &&
       match + caughtUpEntries >= view.lastIndex,
   )
   return ready === undefined ? null : change('add-node', ready.id)

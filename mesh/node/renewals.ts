@@ -5,7 +5,8 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import type { RenewalIssued, RenewalReply } from '../wire/renewal-message.ts'
 
-const checkMs = 1000
+/** Not with every change of the catalog: while a log is read again, it passes through old times. */
+const checkMs = 500
 const retryMsMin = 1000
 const retryMsMax = 60_000
 /** Elections and restarts of managers take less. */
@@ -47,22 +48,21 @@ export class Renewals {
   constructor(deps: RenewalsDeps) {
     this.#deps = deps
     this.#inTouchMs = deps.clock.monotonicMs()
-    this.#stopChecks = deps.clock.every(checkMs, () => this.check())
+    this.#stopChecks = deps.clock.every(checkMs, () => this.#check())
   }
 
-  /** Called when something changed that may be a reason. */
-  check(): void {
+  stop(): void {
+    this.#isOver = true
+    this.#stopChecks()
+  }
+
+  #check(): void {
     const { clock, isInTouch } = this.#deps
     const nowMs = clock.monotonicMs()
     if (isInTouch()) this.#inTouchMs = nowMs
     if (this.#isOver || this.#isAsking || nowMs < this.#notBeforeMs) return
     const reason = this.#reason(nowMs)
     if (reason !== null) void this.#attempt(reason)
-  }
-
-  stop(): void {
-    this.#isOver = true
-    this.#stopChecks()
   }
 
   #reason(nowMs: number): RenewalReason | null {
