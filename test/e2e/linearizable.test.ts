@@ -4,6 +4,7 @@ import { describeRun, runLinearizable } from '../support/linearizable-run.ts'
 import { cuttingUnavailable, type FaultKind } from '../support/nemesis.ts'
 
 const operations = 10_000
+const minMs = 60_000
 const limitMs = 180_000
 const seed = Number(process.env['MESH_SEED'] ?? '1')
 
@@ -13,7 +14,8 @@ test('what clients are told is linearizable under kill -9, SIGSTOP and cut conne
   assert.ok(noCuts === null || !mustCut, `connections must be cut, but ${noCuts}`)
   const kinds: FaultKind[] = noCuts === null ? ['kill', 'pause', 'cut'] : ['kill', 'pause']
 
-  const report = await runLinearizable({ block: '127.0.28', seed, operations, limitMs, kinds })
+  const size = { operations, minMs, limitMs }
+  const report = await runLinearizable({ block: '127.0.28', seed, kinds, ...size })
 
   t.diagnostic(describeRun(report, seed))
   assert.deepEqual(report.verdict, { kind: 'linearizable' })

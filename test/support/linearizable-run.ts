@@ -9,6 +9,8 @@ export interface LinearizableRun {
   readonly block: string
   readonly seed: number
   readonly operations: number
+  /** It goes on until then although there are enough operations: faults take their time. */
+  readonly minMs: number
   readonly limitMs: number
   readonly kinds: readonly FaultKind[]
 }
@@ -27,7 +29,7 @@ const checkerLimitMs = 60_000
 
 /** Three real managers, clients that ask all of them, and a nemesis; then the checker's verdict. */
 export async function runLinearizable(options: LinearizableRun): Promise<LinearizableReport> {
-  const { seed, operations, limitMs, kinds } = options
+  const { seed, kinds } = options
   await using cluster = new Cluster(options.block)
   const daemons = await cluster.startManagers(3)
   const registers = new Map<Daemon, RegisterClient>(
@@ -41,7 +43,7 @@ export async function runLinearizable(options: LinearizableRun): Promise<Lineari
 
   const startedMs = performance.now()
   const harming = nemesis.run()
-  const working = workload.run(operations, limitMs).finally(() => nemesis.stop())
+  const working = workload.run(options).finally(() => nemesis.stop())
   await Promise.allSettled([working, harming])
   const durationMs = performance.now() - startedMs
   for (const register of registers.values()) register.close()

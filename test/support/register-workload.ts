@@ -15,6 +15,12 @@ export interface WorkloadOptions {
   readonly random: Random
 }
 
+export interface WorkloadSize {
+  readonly operations: number
+  readonly minMs: number
+  readonly limitMs: number
+}
+
 /**
  * Clients that read and swap a few registers at a time, each call on a daemon drawn anew, and the
  * history of what they were told. Registers are left behind after a while, so that each one's part
@@ -42,11 +48,13 @@ export class RegisterWorkload {
     return this.#unknown
   }
 
-  /** Ends with so many operations in the history, or at the time limit. */
-  async run(operations: number, limitMs: number): Promise<void> {
-    const deadlineMs = performance.now() + limitMs
-    const isOver = (): boolean =>
-      this.#history.length >= operations || performance.now() >= deadlineMs
+  /** Ends with so many operations in the history, but not before its least time; or at its limit. */
+  async run({ operations, minMs, limitMs }: WorkloadSize): Promise<void> {
+    const startedMs = performance.now()
+    const isOver = (): boolean => {
+      const tookMs = performance.now() - startedMs
+      return tookMs >= limitMs || (tookMs >= minMs && this.#history.length >= operations)
+    }
     const clients = Array.from({ length: this.#options.clients }, () => this.#client(isOver))
     await Promise.all(clients)
   }

@@ -83,15 +83,16 @@ test('no bytes make a decoder throw', () => {
   )
 })
 
+function withBodyOf(levels: number): Uint8Array {
+  const body = `${'{"1":'.repeat(levels)}0${'}'.repeat(levels)}`
+  const change = JSON.stringify({ kind: 'create', object: { ...object, body: 0 } })
+  const text = change.replace('"body":0', `"body":${body}`)
+  return Buffer.from(`{"request":"r","atMs":0,"changes":[${text}]}`)
+}
+
 test('a body nested so deep that walking it would run out of stack is refused', () => {
-  const nested = (levels: number): Uint8Array => {
-    const body = `${'{"1":'.repeat(levels)}0${'}'.repeat(levels)}`
-    const change = JSON.stringify({ kind: 'create', object: { ...object, body: 0 } })
-    const text = change.replace('"body":0', `"body":${body}`)
-    return Buffer.from(`{"request":"r","atMs":0,"changes":[${text}]}`)
-  }
-  assert.ok(!isRefused(decodeTransaction(nested(90))))
-  const decoded = decodeTransaction(nested(20_000))
+  assert.ok(!isRefused(decodeTransaction(withBodyOf(90))))
+  const decoded = decodeTransaction(withBodyOf(20_000))
   assert.ok(isRefused(decoded))
   assert.match(decoded.refused, /^changes\.0\.object\.body: must not be nested deeper/)
 })
