@@ -77,6 +77,7 @@ export class Proposals {
     if (known !== undefined) return known
     const data = encodeTransaction(transaction)
     this.#refuseExcess(data.length)
+    if (!isForeign) refuseUnreadable(data)
     const pending: Pending = {
       request: transaction.request,
       data,
@@ -215,4 +216,11 @@ export class Proposals {
       return { kind: 'not-leader' }
     }
   }
+}
+
+/** Whoever cannot read an entry stops at it, with every start anew: it must not get into the log. */
+function refuseUnreadable(data: Uint8Array): void {
+  const decoded = decodeTransaction(data)
+  if (!isRefused(decoded)) return
+  throw new MeshError({ code: 'raft/invalid-transaction', reason: decoded.refused })
 }

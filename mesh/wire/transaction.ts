@@ -17,6 +17,8 @@ import { isNestedWithin } from './nesting.ts'
 export const transactionBytesMax: number = 2 * 1024 * 1024
 
 const changesMax = 10_000
+/** A service has one a published port, of which the API takes a thousand, and one for its name. */
+const claimsMax = 4096
 const shortText = z.string().max(1024)
 /** Came out of JSON.parse, so it is JSON. */
 const json = z.custom<Json>((value) => value !== undefined)
@@ -33,7 +35,7 @@ const objectRef: z.ZodType<ObjectRef> = z.object({ kind: shortText, id: shortTex
 const newObject: z.ZodType<NewObject> = z.object({
   kind: shortText,
   id: shortText,
-  claims: z.array(shortText).max(1000),
+  claims: z.array(shortText).max(claimsMax),
   body: newBody,
 })
 

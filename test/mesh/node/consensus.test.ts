@@ -52,6 +52,20 @@ test('a refusal reaches the follower that passed the transaction on', async () =
   await cluster.stop()
 })
 
+test('what no manager could read back is refused before it reaches the log', async () => {
+  const cluster = await ConsensusCluster.founded(three)
+  const claims = Array.from({ length: 10_000 }, (_, at) => `port/tcp/${at}`)
+  const object = { kind: 'service', id: 'wide', claims, body: {} }
+  for (const name of three) {
+    await assert.rejects(cluster.write(name, { kind: 'create', object }), (error) =>
+      isFault(error, 'raft/invalid-transaction'),
+    )
+  }
+  await cluster.write('ann', createService('web'))
+  assert.ok([...cluster.managers.values()].every(({ fatals }) => fatals.length === 0))
+  await cluster.stop()
+})
+
 test('after the leader is lost another one takes writes, and the lost one catches up', async () => {
   const cluster = await ConsensusCluster.founded(three)
   const first = await cluster.agreedLeader()
