@@ -4,7 +4,7 @@ import { noise, pick } from './fuzz-mutations.ts'
 /** All files of a disk by path. */
 export type Files = ReadonlyMap<string, Buffer>
 
-export const segmentHeaderBytes = 44
+const segmentHeaderBytes = 44
 const frameHeadBytes = 8
 
 /** Does one thing to one of the files that disks do to files. */
