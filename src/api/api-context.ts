@@ -11,13 +11,17 @@ import { withoutVersion, type Exchange } from './exchange.ts'
 import { forwardedHeader, Gateway } from './gateway.ts'
 import { all } from './lookup.ts'
 import { apiAddress } from './render.ts'
+import { StreamSlots } from './streaming.ts'
 
 /** One second more than the mesh gives itself to find a leader: it answers first, if it can. */
 const answerWithinMs = 5_000
 
+const streamLimit = 256
+
 /** What handlers ask of the cluster: reads that are current, writes that are agreed. */
 export class ApiContext {
   readonly deps: ApiDeps
+  readonly streams = new StreamSlots(streamLimit)
   readonly #gateway = new Gateway()
 
   constructor(deps: ApiDeps) {

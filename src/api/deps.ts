@@ -5,6 +5,8 @@ import type { Log } from '../../mesh/base/log.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { MeshNode } from '../../mesh/node/mesh-node.ts'
 import type { ClusterView } from '../model/observed.ts'
+import type { EventLog } from './event-log.ts'
+import type { LogLine, LogQuery } from './log-line.ts'
 
 /** What the API needs of the daemon it speaks for. */
 export interface ApiDeps {
@@ -13,14 +15,21 @@ export interface ApiDeps {
     'self' | 'clusterId' | 'role' | 'propose' | 'barrier' | 'leader' | 'watchCatalog'
   >
   readonly view: () => ClusterView
+  /** Calls `listener` after each change of the view; returns the function that ends it. */
+  readonly watchView: (listener: () => void) => () => void
+  readonly events: EventLog
   /** This node's own container engine; the socket is null when its runtime is `process`. */
   readonly engine: { readonly runtime: 'docker' | 'process'; readonly socketPath: string | null }
+  /** What a task of this node printed, as its engine has it. */
+  readonly taskLogs: (task: string, query: LogQuery, signal: AbortSignal) => AsyncIterable<LogLine>
   readonly version: string
   /** Where other machines reach this node. */
   readonly advertiseAddress: string
   readonly dataPathPort: number
   /** How to reach another node's API over mutual TLS; the agent keeps its connections. */
   readonly dialApi: (node: NodeId) => ApiRoute
+  /** The same for streams, which keep their connections to themselves. */
+  readonly dialLogs: (node: NodeId) => ApiRoute
   readonly joinToken: (caCertificatePem: string, secret: string) => string
   readonly clock: Clock
   readonly random: Random

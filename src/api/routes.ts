@@ -4,6 +4,8 @@ import { distribution } from './distribution.ts'
 import { streamEvents } from './events.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { explainService } from './explanation.ts'
+import { serviceLogs, taskLogs } from './logs.ts'
+import { meshLogs } from './mesh-logs.ts'
 import { inspectNode, listNodes, removeNode, updateNode } from './nodes.ts'
 import {
   createService,
@@ -42,10 +44,11 @@ const routes: readonly Route[] = [
   { method: 'DELETE', path: '/services/{}', handle: removeService },
   { method: 'POST', path: '/services/{}/update', handle: updateService },
   { method: 'GET', path: '/services/{}/explanation', handle: explainService },
-  { method: 'GET', path: '/services/{}/logs', handle: refuse('service logs') },
+  { method: 'GET', path: '/services/{}/logs', handle: serviceLogs },
   { method: 'GET', path: '/tasks', handle: listTasks },
   { method: 'GET', path: '/tasks/{}', handle: inspectTask },
-  { method: 'GET', path: '/tasks/{}/logs', handle: refuse('task logs') },
+  { method: 'GET', path: '/tasks/{}/logs', handle: taskLogs },
+  { method: 'GET', path: '/mesh/logs', handle: meshLogs },
   { method: 'GET', path: '/swarm', handle: inspectSwarm },
   { method: 'POST', path: '/swarm/update', handle: updateSwarm },
   {

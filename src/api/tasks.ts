@@ -40,13 +40,14 @@ export async function inspectTask(
 }
 
 export function findTask(view: ClusterView, reference: string): Found<Task> {
-  const names = (found: Found<Task>): string[] => [taskName(found)]
-  return find<Task>(view.catalog, { kind: 'task', reference, names })
+  return find<Task>(view.catalog, { kind: 'task', reference, names: namesOf })
 }
 
 /** `service.slot.id`, or with the node where there are no slots. */
 const taskName = ({ id, body }: Found<Task>): string =>
   `${body.ServiceName}.${body.Slot ?? body.NodeID ?? ''}.${id}`
+
+const namesOf = (found: Found<Task>): string[] => [taskName(found)]
 
 /** Services and nodes may be named; an unknown one stays as it is and matches nothing. */
 function resolveNames(filters: Filters, view: ClusterView, self: string): Filters {

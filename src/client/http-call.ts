@@ -13,11 +13,17 @@ export interface Call {
   readonly body?: unknown
 }
 
+export interface HttpStream {
+  readonly contentType: string
+  readonly chunks: AsyncIterable<Buffer>
+}
+
 /** JSON over HTTP to one daemon; connections are kept for the next call. */
 export class HttpCaller implements Disposable {
   readonly #endpoint: Endpoint
   readonly #host: string
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 })
+  readonly #streamAgent = new Agent({ keepAlive: false })
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint
@@ -33,7 +39,36 @@ export class HttpCaller implements Disposable {
     throw refusalOf(status, text)
   }
 
+  /** An answer that goes on: on a connection of its own, without an end in time. */
+  async stream(call: Call): Promise<HttpStream> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const fail = (error: Error): void => reject(this.#unreachable(error))
+    const options = {
+      ...this.#target(call),
+      agent: this.#streamAgent,
+      headers: headersFor(undefined),
+    }
+    const req = request(options, resolve)
+    req.on('error', fail)
+    req.end()
+    const res = await promise
+    const status = res.statusCode ?? 0
+    if (status !== 200) throw refusalOf(status, await readAll(res))
+    return { contentType: res.headers['content-type'] ?? '', chunks: this.#chunks(res) }
+  }
+
+  async *#chunks(res: IncomingMessage): AsyncGenerator<Buffer> {
+    try {
+      for await (const chunk of res) yield chunk as Buffer
+    } catch (error) {
+      throw this.#unreachable(error instanceof Error ? error : new Error(String(error)))
+    } finally {
+      res.destroy()
+    }
+  }
+
   [Symbol.dispose](): void {
+    this.#streamAgent.destroy()
     this.#agent.destroy()
   }
 

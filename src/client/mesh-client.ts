@@ -1,13 +1,19 @@
 import type { Endpoint } from './endpoint.ts'
 import { HttpCaller } from './http-call.ts'
+import { readBareLog, readLogFrames, type LogFrame } from './log-frames.ts'
+import { readLines } from './read-lines.ts'
 import type {
+  ApiEvent,
   ApiInfo,
   ApiNode,
   ApiService,
   ApiSwarm,
   ApiTask,
+  EventOptions,
   Explanation,
   Filters,
+  LogOptions,
+  LogSubject,
   NodeSpec,
   ServiceSpec,
 } from './types.ts'
@@ -46,6 +52,12 @@ export class MeshClient implements Disposable {
 
   swarm(): Promise<ApiSwarm> {
     return this.#http.call({ method: 'GET', path: '/swarm' })
+  }
+
+  /** The node that is asked leaves; it answers before it ends. */
+  async leaveSwarm(isForced: boolean): Promise<void> {
+    const query = { force: isForced ? '1' : undefined }
+    await this.#http.call({ method: 'POST', path: '/swarm/leave', query })
   }
 
   async rotateJoinToken(swarm: ApiSwarm, role: 'manager' | 'worker'): Promise<void> {
@@ -88,10 +100,43 @@ export class MeshClient implements Disposable {
     return this.#http.call({ method: 'GET', path: '/tasks', query: filterQuery(filters) })
   }
 
+  task(reference: string): Promise<ApiTask> {
+    return this.#http.call({ method: 'GET', path: `/tasks/${encodeURIComponent(reference)}` })
+  }
+
+  /** Docker's messages, whole: with their time and details when those were asked for. */
+  async *logs(of: LogSubject, options: LogOptions): AsyncGenerator<LogFrame> {
+    const path = `/${of.kind}s/${encodeURIComponent(of.id)}/logs`
+    const { since, until, tail } = options
+    const query = {
+      stdout: '1',
+      stderr: '1',
+      follow: flag(options.follow),
+      timestamps: flag(options.timestamps),
+      details: flag(options.details),
+      tail,
+      since,
+      until,
+    }
+    const { contentType, chunks } = await this.#http.stream({ method: 'GET', path, query })
+    const isFramed = contentType.includes('multiplexed')
+    yield* isFramed ? readLogFrames(chunks) : readBareLog(chunks)
+  }
+
+  /** What happens in the cluster, until `until`. */
+  async *events(options: EventOptions): AsyncGenerator<ApiEvent> {
+    const { since, until, filters = {} } = options
+    const query = { since, until, ...filterQuery(filters) }
+    const { chunks } = await this.#http.stream({ method: 'GET', path: '/events', query })
+    for await (const line of readLines(chunks)) yield JSON.parse(line) as ApiEvent
+  }
+
   [Symbol.dispose](): void {
     this.#http[Symbol.dispose]()
   }
 }
+
+const flag = (isSet: boolean): string | undefined => (isSet ? '1' : undefined)
 
 function filterQuery(filters: Filters): { filters: string | undefined } {
   const isEmpty = Object.keys(filters).length === 0

@@ -47,19 +47,31 @@ export interface Quantities {
   readonly MemoryBytes?: number
 }
 
+export interface ContainerSpec {
+  readonly Image: string
+  readonly Command?: readonly string[]
+  readonly Args?: readonly string[]
+  readonly Env?: readonly string[]
+  readonly Labels?: Labels
+  readonly StopSignal?: string
+  readonly StopGracePeriod?: number
+  readonly Mounts?: readonly Mount[]
+  readonly [other: string]: unknown
+}
+
+export interface Mount {
+  readonly Type: string
+  readonly Source?: string
+  readonly Target: string
+  readonly ReadOnly?: boolean
+  readonly [other: string]: unknown
+}
+
 export interface ServiceSpec {
   readonly Name: string
   readonly Labels?: Labels
   readonly TaskTemplate: {
-    readonly ContainerSpec: {
-      readonly Image: string
-      readonly Command?: readonly string[]
-      readonly Args?: readonly string[]
-      readonly Env?: readonly string[]
-      readonly Labels?: Labels
-      readonly StopSignal?: string
-      readonly StopGracePeriod?: number
-    }
+    readonly ContainerSpec: ContainerSpec
     readonly Resources?: { readonly Limits?: Quantities; readonly Reservations?: Quantities }
     readonly RestartPolicy?: {
       readonly Condition?: string
@@ -136,3 +148,33 @@ export interface Explanation {
 }
 
 export type Filters = Readonly<Record<string, readonly string[]>>
+
+export interface LogSubject {
+  readonly kind: 'service' | 'task'
+  readonly id: string
+}
+
+/** Times are seconds since 1970, or RFC 3339. */
+export interface LogOptions {
+  readonly follow: boolean
+  readonly timestamps: boolean
+  readonly details: boolean
+  readonly tail?: string | undefined
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+}
+
+export interface EventOptions {
+  readonly since?: string | undefined
+  readonly until?: string | undefined
+  readonly filters?: Filters
+}
+
+export interface ApiEvent {
+  readonly Type: string
+  readonly Action: string
+  readonly Actor: { readonly ID: string; readonly Attributes: Labels }
+  readonly scope: string
+  readonly time: number
+  readonly timeNano: number
+}

@@ -46,7 +46,7 @@ export class DockerCalls {
 }
 
 /** What dockerode throws: with a status when Docker said no, without one when nobody answered. */
-function faultOf(error: unknown): Error {
+export function faultOf(error: unknown): Error {
   if (isEngineFault(error)) return error
   if (!(error instanceof Error)) return engineFault('engine/refused', String(error))
   const { statusCode, json } = error as Error & { statusCode?: number; json?: unknown }

@@ -1,6 +1,8 @@
 import { Command, CommanderError } from 'commander'
 import { asCommandError, describe, exitCodes } from './command-error.ts'
+import { showEvents, type EventFlags } from './events-command.ts'
 import type { Io } from './io.ts'
+import { showLogs, type LogFlags } from './logs-command.ts'
 import { inspectNodes, listNodes, listNodeTasks, removeNodes, updateNode } from './node-commands.ts'
 import {
   createService,
@@ -49,6 +51,18 @@ function createProgram(io: Io): Command {
   addNodeCommands(program.command('node').description('Manage nodes'), withSession)
   addServiceCommands(program.command('service').description('Manage services'), withSession)
   addSwarmCommands(program.command('swarm').description('Manage membership'), withSession)
+  program
+    .command('events')
+    .description('Show what happens in the cluster')
+    .option('--since <time>', 'what happened since: a date, or a duration such as 10m')
+    .option('--until <time>', 'end then')
+    .option(
+      '-f, --filter <key=value>',
+      'only what matches: type, event, service, node, task',
+      collect,
+    )
+    .option('--format <format>', 'json, or a Go template')
+    .action(withSession((session, flags: EventFlags) => showEvents(session, flags)))
   program
     .command('info')
     .description('Show what the daemon knows of itself and its cluster')
@@ -127,6 +141,24 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
   withPsFlags(service.command('ps <service...>').description('List tasks of services')).action(
     withSession(listServiceTasks),
   )
+  service
+    .command('logs <service|task>')
+    .description('Show what a service or a task printed')
+    .option('-f, --follow', 'go on, with tasks that start later too')
+    .option('-n, --tail <lines>', 'so many of the last ones of each task, or all')
+    .option('--since <time>', 'not before: a date, or a duration such as 10m')
+    .option('--until <time>', 'not after')
+    .option('-t, --timestamps', 'show when each line was printed')
+    .option('--details', 'show what the log driver tells beside')
+    .option('--raw', 'lines as they were printed')
+    .option('--no-resolve', 'show IDs instead of names')
+    .option('--no-task-ids', 'leave task IDs out')
+    .option('--no-trunc', 'do not cut IDs')
+    .action(
+      withSession((session: Session, reference: string, flags: LogFlags) =>
+        showLogs(session, reference, flags),
+      ),
+    )
   withInspectFlags(service.command('inspect <service...>').description('Show services')).action(
     withSession(inspectServices),
   )

@@ -15,11 +15,13 @@ export interface ApiRoute {
 export class ApiDialer implements Disposable {
   readonly #identity: NodeIdentity
   readonly #clock: Clock
+  readonly #maxSockets: number
   readonly #routes = new Map<NodeId, ApiRoute>()
 
-  constructor(identity: NodeIdentity, clock: Clock) {
+  constructor(identity: NodeIdentity, clock: Clock, maxSockets = 32) {
     this.#identity = identity
     this.#clock = clock
+    this.#maxSockets = maxSockets
   }
 
   /** `address` is the node's `host:port`; a node that moved gets a new agent. */
@@ -28,7 +30,8 @@ export class ApiDialer implements Disposable {
     const known = this.#routes.get(node)
     if (known?.target === target) return known
     known?.agent.destroy()
-    const route = { target, agent: new MemberAgent(this.#identity, this.#clock, node) }
+    const member = { identity: this.#identity, clock: this.#clock, expected: node }
+    const route = { target, agent: new MemberAgent(member, this.#maxSockets) }
     this.#routes.set(node, route)
     return route
   }
@@ -39,17 +42,19 @@ export class ApiDialer implements Disposable {
   }
 }
 
+interface ExpectedMember {
+  readonly identity: NodeIdentity
+  readonly clock: Clock
+  readonly expected: NodeId
+}
+
 /** Connections that are used only after the other end has proved to be `expected`. */
 class MemberAgent extends Agent {
-  readonly #identity: NodeIdentity
-  readonly #clock: Clock
-  readonly #expected: NodeId
+  readonly #member: ExpectedMember
 
-  constructor(identity: NodeIdentity, clock: Clock, expected: NodeId) {
-    super({ keepAlive: true, maxSockets: 32, maxCachedSessions: 0 })
-    this.#identity = identity
-    this.#clock = clock
-    this.#expected = expected
+  constructor(member: ExpectedMember, maxSockets: number) {
+    super({ keepAlive: true, maxSockets, maxCachedSessions: 0 })
+    this.#member = member
   }
 
   override createConnection(options: {
@@ -57,12 +62,13 @@ class MemberAgent extends Agent {
     readonly port?: number
   }): TLSSocket {
     const { host = '', port = 0 } = options
-    const member = clientTlsOptions(this.#identity, { alpn: ['http/1.1'] })
+    const { identity, clock, expected } = this.#member
+    const member = clientTlsOptions(identity, { alpn: ['http/1.1'] })
     const socket = connect({ ...member, host, port, timeout: 10_000 })
     socket.once('secureConnect', () => {
-      const peer = authenticatedPeer(socket, trustOf(this.#identity, this.#clock.nowMs()))
+      const peer = authenticatedPeer(socket, trustOf(identity, clock.nowMs()))
       if ('refused' in peer) socket.destroy(new Error(`not a member: ${peer.refused}`))
-      else if (peer.nodeId !== this.#expected) socket.destroy(new Error('another node answered'))
+      else if (peer.nodeId !== expected) socket.destroy(new Error('another node answered'))
     })
     return socket
   }

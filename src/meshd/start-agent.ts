@@ -24,6 +24,11 @@ export interface StartAgentOptions {
   readonly ingress: IngressSupervisor
 }
 
+export interface RunningAgent extends AsyncDisposable {
+  /** What a task of this node printed, as its engine has it. */
+  readonly taskLogs: ContainerEngine['logs']
+}
+
 interface Deps {
   readonly clock: Clock
   readonly log: Log
@@ -34,7 +39,7 @@ const quietMs = 10
 const barrierRetryMs = 500
 
 /** The agent of this node, fed with its tasks as soon as they are known for sure. */
-export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<AsyncDisposable> {
+export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<RunningAgent> {
   const { node, store, ingress, name } = options
   const engine = createEngine(options, deps)
   const agent = new Agent(
@@ -71,6 +76,7 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   showIngress()
   void feed(agent, options, deps)
   return {
+    taskLogs: (task, query, signal) => engine.logs(task, query, signal),
     async [Symbol.asyncDispose]() {
       await agent.stop()
       await engine.close()

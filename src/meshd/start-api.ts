@@ -7,12 +7,15 @@ import { caDigest, formatJoinToken } from '../../mesh/identity/join-token.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
 import { ControlListener } from '../../mesh/transport/control-listener.ts'
 import { createApi } from '../api/create-api.ts'
-import type { Caller } from '../api/deps.ts'
+import type { ApiDeps, Caller } from '../api/deps.ts'
+import { EventLog } from '../api/event-log.ts'
 import { nodeById } from '../model/node-view.ts'
+import type { ClusterView } from '../model/observed.ts'
 import { ApiDialer } from './api-dialer.ts'
 import { handOver, listenOnSocket, serverFor } from './api-listener.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
+import { EventFile } from './event-file.ts'
 import { version } from './version.ts'
 
 export interface StartApiOptions {
@@ -21,6 +24,7 @@ export interface StartApiOptions {
   readonly runtime: 'docker' | 'process'
   readonly node: LocalMeshNode
   readonly store: ClusterStore
+  readonly taskLogs: ApiDeps['taskLogs']
 }
 
 interface Deps {
@@ -29,20 +33,33 @@ interface Deps {
   readonly log: Log
 }
 
+const maxStreamsANode = 256
+
 /** The API for the operator (unix socket) and for the other nodes (2377, which also admits new ones). */
 export async function startApi(options: StartApiOptions, deps: Deps): Promise<AsyncDisposable> {
   await using scope = new AsyncDisposableStack()
   const { config, node, store, runtime } = options
   const dialer = scope.use(new ApiDialer(node.identity, deps.clock))
+  // A stream holds its connection: calls must not wait for one behind it.
+  const streamDialer = scope.use(new ApiDialer(node.identity, deps.clock, maxStreamsANode))
+  const view = (): ClusterView => store.view
+  const watchView: ApiDeps['watchView'] = (listener) => store.onChange(listener)
+  const eventFile = scope.use(await EventFile.open(config.dataDir, deps.log.child('events')))
+  const eventDeps = { node, view, watchView, clock: deps.clock, store: eventFile }
+  const events = scope.use(new EventLog(eventFile.past, eventDeps))
   const api = createApi({
     ...deps,
     node,
-    view: () => store.view,
+    view,
+    watchView,
+    events,
     engine: { runtime, socketPath: runtime === 'docker' ? config.dockerSocket : null },
+    taskLogs: options.taskLogs,
     version,
     advertiseAddress: options.advertiseAddr,
     dataPathPort: config.dataPathPort,
     dialApi: (to) => dialer.route(to, controlAddressOf(store, to)),
+    dialLogs: (to) => streamDialer.route(to, controlAddressOf(store, to)),
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
   })
   scope.defer(() => api.close())

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { silentLog } from '../../mesh/base/log.ts'
 import { createApi, type Api } from '../../src/api/create-api.ts'
 import type { ApiDeps, Caller } from '../../src/api/deps.ts'
+import { EventLog } from '../../src/api/event-log.ts'
 import { systemClock } from '../../src/runtime/system-clock.ts'
 import { systemRandom } from '../../src/runtime/system-random.ts'
 import { FakeMesh } from './fake-mesh.ts'
@@ -13,6 +14,7 @@ import { FakeMesh } from './fake-mesh.ts'
 export interface ApiServer extends AsyncDisposable {
   readonly mesh: FakeMesh
   readonly api: Api
+  readonly events: EventLog
   readonly socketPath: string
   call(method: string, path: string, body?: unknown): Promise<Reply>
 }
@@ -30,16 +32,25 @@ export async function startApi(
   options: { readonly caller?: Caller; readonly nodes?: readonly string[] } = {},
 ): Promise<ApiServer> {
   const mesh = new FakeMesh(systemClock, options.nodes)
+  const watchView = (listener: () => void): (() => void) => mesh.watchCatalog(() => listener())
+  const store = { append: () => {} }
+  const eventDeps = { node: mesh, view: mesh.view, watchView, clock: systemClock, store }
+  const events = new EventLog([], eventDeps)
+  const nobody = (): never => {
+    throw new Error('nobody to dial in this test')
+  }
   const deps: ApiDeps = {
     node: mesh,
     view: mesh.view,
+    watchView,
+    events,
+    taskLogs: async function* () {},
     engine: { runtime: 'process', socketPath: null },
     version: '0.1.0',
     advertiseAddress: '127.0.0.1',
     dataPathPort: 4789,
-    dialApi: () => {
-      throw new Error('nobody to dial in this test')
-    },
+    dialApi: nobody,
+    dialLogs: nobody,
     joinToken: (_pem, secret) => `SWMTKN-1-digest-${secret}`,
     clock: systemClock,
     random: systemRandom,
@@ -56,10 +67,12 @@ export async function startApi(
   return {
     mesh,
     api,
+    events,
     socketPath,
     call: (method, path, body) => callApi(socketPath, { method, path, body }),
     async [Symbol.asyncDispose]() {
       api.close()
+      events[Symbol.dispose]()
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       await rm(directory, { recursive: true })

@@ -4,6 +4,7 @@ import type {
   ContainerRequest,
   ContainerState,
   EngineDescription,
+  LogLine,
 } from '../../src/containers/container-engine.ts'
 import { engineFault } from '../../src/containers/engine-fault.ts'
 
@@ -18,6 +19,8 @@ export class FakeEngine implements ContainerEngine {
   readonly containers = new Map<string, FakeContainer>()
   /** Calls that change something, such as `start c1`, in order. */
   readonly calls: string[] = []
+  /** What tasks printed, by id. */
+  readonly printed = new Map<string, readonly LogLine[]>()
   isUp = true
   /** Why the next creations fail. */
   createFault: string | null = null
@@ -89,6 +92,11 @@ export class FakeEngine implements ContainerEngine {
   async list(): Promise<readonly ContainerState[]> {
     await this.#answer()
     return [...this.containers.values()].map(({ state }) => state)
+  }
+
+  async *logs(taskId: string): AsyncGenerator<LogLine> {
+    await this.#answer()
+    yield* this.printed.get(taskId) ?? []
   }
 
   watch(listener: (id: string) => void): () => void {

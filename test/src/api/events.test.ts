@@ -71,10 +71,10 @@ test('a stream ends at its time, and nobody watches for a client that went away'
   const ended = await openEvents(server, '?until=1')
   await ended.closed
   const left = await openEvents(server)
-  assert.equal(server.mesh.watcherCount, 1)
+  assert.equal(server.events.watcherCount, 1)
   left.close()
   await left.closed
-  while (server.mesh.watcherCount > 0) await new Promise((resolve) => setImmediate(resolve))
+  while (server.events.watcherCount > 0) await new Promise((resolve) => setImmediate(resolve))
 })
 
 function nodeObject(id: string, availability: string, version: number): StoredObject {
@@ -99,4 +99,80 @@ test('a table that starts anew tells only what is different in it', () => {
       ['create', 'c', 5],
     ],
   )
+})
+
+const names = async (server: ApiServer, query: string): Promise<string[]> => {
+  const { text } = await server.call('GET', `/events?${query}`)
+  const events = text.split('\n').filter((each) => each !== '')
+  return events.map((each) => {
+    const { Type, Action, Actor } = JSON.parse(each) as ApiEvent
+    return `${Type} ${Action} ${Actor.Attributes['name']}`
+  })
+}
+
+test('what happened before is told again, by time and by filter', async () => {
+  await using server = await startApi()
+  await server.call('POST', '/services/create', webSpec)
+  await server.call('DELETE', '/services/web')
+  const now = (Date.now() / 1000 + 0.05).toFixed(3)
+  const services = 'filters={"type":["service"]}'
+  assert.deepEqual(await names(server, `until=${now}&${services}`), [
+    'service create web',
+    'service remove web',
+  ])
+  assert.deepEqual(await names(server, `since=${now}&until=${now}`), [])
+  const [id] = server.mesh.view().catalog.list('task')
+  assert.equal(id, undefined)
+  const tasks = await names(server, `since=1&until=${now}&filters={"service":["web"]}`)
+  assert.equal(tasks.length, 4)
+  assert.match(tasks[1] ?? '', /^task create web\.1\./)
+  assert.match(tasks[3] ?? '', /^task remove web\.1\./)
+  assert.equal((await server.call('GET', '/events?since=x')).status, 400)
+})
+
+const taskObject = (version: number, State: string, Err: string, ExitCode = 0): StoredObject => ({
+  kind: 'task',
+  id: 't1',
+  claims: [],
+  version,
+  createdAtMs: 0,
+  updatedAtMs: 5000,
+  body: {
+    ServiceID: 's1',
+    ServiceName: 'web',
+    Slot: 2,
+    DesiredState: 'running',
+    Status: { Timestamp: '', State, Err, Message: 'as it said', ContainerStatus: { ExitCode } },
+  },
+})
+
+test('a task tells from which state it came, and why', () => {
+  const journal = new EventJournal()
+  const read = (upsert: StoredObject, reset = false): ApiEvent[] =>
+    journal.read({ index: upsert.version, reset, upserts: [upsert], removals: [] }, 9000)
+  read(taskObject(1, 'running', ''), true)
+  assert.deepEqual(read(taskObject(2, 'running', '')), [])
+  const [failed] = read(taskObject(3, 'failed', 'task: non-zero exit (3)', 3))
+  assert.deepEqual(failed?.Actor.Attributes, {
+    name: 'web.2.t1',
+    'service.id': 's1',
+    'service.name': 'web',
+    'state.old': 'running',
+    'state.new': 'failed',
+    reason: 'task: non-zero exit (3)',
+    exitCode: '3',
+  })
+})
+
+test('a manager that leads or cannot be reached any more is told of', async () => {
+  await using server = await startApi()
+  const stream = await openEvents(server, '?filters={"type":["node"]}')
+  const [, second] = server.mesh.nodeIds
+  server.mesh.leaderId = second ?? null
+  const changed = [await stream.next(), await stream.next()].map(({ Actor }) => Actor.Attributes)
+  assert.deepEqual(changed, [
+    { name: 'n1', 'leader.old': 'true', 'leader.new': 'false' },
+    { name: 'n2', 'leader.old': 'false', 'leader.new': 'true' },
+  ])
+  stream.close()
 })

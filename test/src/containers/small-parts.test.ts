@@ -3,7 +3,6 @@ import { test } from 'node:test'
 import { isWhoami } from '../../../src/containers/builtin-image.ts'
 import { lastLineOfLog } from '../../../src/containers/docker-state.ts'
 import { readJsonLines } from '../../../src/containers/json-lines.ts'
-import { OutputTail } from '../../../src/containers/output-tail.ts'
 import { exitCodeOf, stopSignalNumber } from '../../../src/containers/stop-signal.ts'
 
 function frame(stream: number, text: string): Buffer {
@@ -15,16 +14,6 @@ function frame(stream: number, text: string): Buffer {
 async function* cut(text: string): AsyncGenerator<Buffer> {
   for (const byte of Buffer.from(text)) yield Buffer.from([byte])
 }
-
-test('of a flood of output the last line is kept, and no more than was asked for', () => {
-  const tail = new OutputTail(100)
-  for (let line = 0; line < 10_000; line++) tail.push(Buffer.from(`line ${line}\n`))
-  assert.ok(tail.text().length <= 100)
-  assert.equal(tail.lastLine(), 'line 9999')
-  tail.push(Buffer.from(`${'x'.repeat(1_000)}\n\n  \n`))
-  assert.match(tail.lastLine() ?? '', /^x+$/)
-  assert.equal(new OutputTail().lastLine(), null)
-})
 
 test('stop signals are understood as docker writes them', () => {
   for (const text of ['SIGQUIT', 'quit', 'QUIT', '3']) assert.equal(stopSignalNumber(text), 3)
