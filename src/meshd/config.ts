@@ -31,8 +31,16 @@ export interface JoinTarget {
   readonly port: number
 }
 
-const port = z.coerce.number().int().min(1).max(65535)
+/** Decimal digits and nothing else: `0x10` and `1e3` are typing errors, not numbers. */
+const number = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d{1,9}$/, `must be a number from ${min} to ${max}`)
+    .transform(Number)
+    .pipe(z.int().min(min).max(max))
+const port = number(1, 65_535)
 const ip = z.union([z.ipv4(), z.ipv6()], { error: 'must be an IP address' })
+
 const label = z.string().regex(/^[^=\s]+=.*$/, 'must be KEY=VALUE')
 const nodeName = z.string().regex(/^[a-zA-Z0-9](?:[a-zA-Z0-9.-]{0,61}[a-zA-Z0-9])?$/)
 
@@ -41,14 +49,17 @@ const settings = z.strictObject({
   socket: z.string().min(1).max(100).default('/run/meshd.sock'),
   join: z.string().nullable().default(null),
   listenAddr: ip.default('0.0.0.0'),
-  advertiseAddr: ip.nullable().default(null),
+  advertiseAddr: ip
+    .refine((address) => !isWildcard(address), 'must be an address of this machine')
+    .nullable()
+    .default(null),
   port: port.default(2377),
   gossipPort: port.default(7946),
   dataPathPort: port.default(4789),
   runtime: z.enum(['docker', 'process']).nullable().default(null),
   dockerSocket: z.string().min(1).default('/var/run/docker.sock'),
   label: z.array(label).max(100).default([]),
-  ingressWorkers: z.coerce.number().int().min(1).max(256).nullable().default(null),
+  ingressWorkers: number(1, 256).nullable().default(null),
   ingressEngine: z.enum(['auto', 'ring', 'net']).default('auto'),
   availability: z.enum(['active', 'pause', 'drain']).default('active'),
   logFormat: z.enum(['json', 'pretty']).nullable().default(null),

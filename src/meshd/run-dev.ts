@@ -7,6 +7,7 @@ import { MeshClient } from '../client/mesh-client.ts'
 import { firstSignal } from '../runtime/signals.ts'
 import { createDemo, demoPort, isAnswering } from './demo-service.ts'
 import { DevNode } from './dev-node.ts'
+import { checkPorts, type WantedPort } from './port-check.ts'
 
 export interface DevFlags {
   /** As typed. */
@@ -25,6 +26,7 @@ export async function runDev(flags: DevFlags): Promise<void> {
   if (!Number.isInteger(count) || count < 1 || count > 9) {
     throw new MeshError({ code: 'config/invalid', reason: '--nodes must be 1 to 9' })
   }
+  await checkPorts(portsOf(count))
   const signal = firstSignal(['SIGINT', 'SIGTERM', 'SIGHUP'])
   await using scope = new AsyncDisposableStack()
   const baseDir = mkdtempSync(join(tmpdir(), 'meshd-dev-'))
@@ -41,6 +43,15 @@ export async function runDev(flags: DevFlags): Promise<void> {
   await signal
   say('\nstopping ...')
 }
+
+/** Loopback addresses are the machine's: another cluster, or the demo's port in use, is found here. */
+const portsOf = (count: number): WantedPort[] =>
+  Array.from({ length: count }, (_, at) => `127.0.0.${at + 1}`).flatMap((host) => [
+    { host, port: 2377, purpose: 'API between nodes' },
+    { host, port: 7946, purpose: 'gossip' },
+    { host, port: 4789, purpose: 'traffic between nodes' },
+    { host, port: demoPort, purpose: 'the demo service' },
+  ])
 
 interface Surroundings extends DevFlags {
   readonly baseDir: string

@@ -13,14 +13,22 @@ export interface LogOptions {
 const secretFacts = ['token', 'secret', 'key', 'caKeyPem', 'tlsKeyPem', 'gossipKeys', 'joinSecrets']
 const redact = secretFacts.flatMap((fact) => [fact, `*.${fact}`])
 
-/** Logs to standard error, synchronously: the line before a crash is the one that matters. */
+/**
+ * Logs to standard error, synchronously: the line before a crash is the one that matters. A reader
+ * that goes away costs the lines, never the node.
+ */
 export function createLog(options: LogOptions): Log {
+  for (const stream of [process.stderr, process.stdout]) {
+    if (stream.listenerCount('error', ignore) === 0) stream.on('error', ignore)
+  }
   const write = (line: string): void => {
     process.stderr.write(options.format === 'json' ? line : prettyLine(line))
   }
   const base = options.name === '' ? {} : { node: options.name }
   return adapt(pino({ level: options.level, base, redact }, { write }))
 }
+
+const ignore = (): void => {}
 
 function adapt(logger: Logger): Log {
   return {
