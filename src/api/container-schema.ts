@@ -56,7 +56,7 @@ const tmpfsOptions = z.strictObject({
 
 const mount = z
   .strictObject({
-    Type: only('bind', 'volume', 'tmpfs'),
+    Type: only('bind', 'volume', 'tmpfs').exactOptional(),
     Source: template.exactOptional(),
     Target: template.refine(isPath, 'must be an absolute path'),
     ReadOnly: z.boolean().exactOptional(),
@@ -73,7 +73,7 @@ const mount = z
   })
 
 interface GivenMount {
-  readonly Type: string
+  readonly Type?: string
   readonly Source?: string
   readonly BindOptions?: object
   readonly VolumeOptions?: object
@@ -81,8 +81,8 @@ interface GivenMount {
 }
 
 function mountProblem(given: GivenMount): string | null {
-  const { Type, Source = '' } = given
-  if (!Type) return 'needs a Type: bind, volume or tmpfs'
+  const { Type = '', Source = '' } = given
+  if (Type === '') return 'needs a Type: bind, volume or tmpfs'
   if (Type === 'bind' && !isPath(Source)) return 'a bind mount needs an absolute path as its Source'
   if (Type === 'tmpfs' && Source !== '') return 'a tmpfs mount has no Source'
   if (Type === 'volume' && Source.startsWith('/')) return 'the Source of a volume is its name'

@@ -41,6 +41,8 @@ export interface DockerEngineDeps {
 /** What Docker may take to end a container, beyond the grace that it was given. */
 const stopMarginMs = 15_000
 const createTimeoutMs = 60_000
+/** It is asked for this all the time: how soon everybody knows that it hangs. */
+const describeTimeoutMs = 5_000
 /** Inspections at a time when all containers are listed. */
 const listWidth = 8
 
@@ -84,7 +86,7 @@ export class DockerEngine implements ContainerEngine {
   }
 
   async describe(): Promise<EngineDescription> {
-    const info = (await this.#calls.run(() => this.#docker.info())) as EngineInfo
+    const info = (await this.#calls.run(() => this.#docker.info(), describeTimeoutMs)) as EngineInfo
     return {
       version: info.ServerVersion,
       architecture: info.Architecture,
