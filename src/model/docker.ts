@@ -58,7 +58,7 @@ export interface TaskSpec {
   }
   readonly Placement?: {
     readonly Constraints?: readonly string[]
-    readonly Preferences?: readonly JsonObject[]
+    readonly Preferences?: readonly { readonly Spread?: { readonly SpreadDescriptor?: string } }[]
     readonly MaxReplicas?: number
     readonly Platforms?: readonly { readonly Architecture?: string; readonly OS?: string }[]
   }

@@ -7,6 +7,8 @@ export interface MeshLabels {
   readonly ingress: ReadonlyMap<number, IngressOptions>
   /** `mesh.drain`; null: the default. */
   readonly drainMs: number | null
+  /** `mesh.update.deadline`: how long a replaced task may take to run; null: the default. */
+  readonly updateDeadlineMs: number | null
   /** Labels that cannot be followed; a spec that has any is refused. */
   readonly problems: readonly LabelProblem[]
 }
@@ -45,35 +47,40 @@ const laterOptions: readonly string[] = [
 ]
 
 const prefix = 'mesh.'
+const drainLabel = 'mesh.drain'
+const deadlineLabel = 'mesh.update.deadline'
+const durationLabels: readonly string[] = [drainLabel, deadlineLabel]
 const ingressPattern = /^mesh\.ingress\.([1-9]\d{0,4})\.([a-z-]+)$/
 
 /** Reads every label that begins with `mesh.`; others are not ours. */
 export function parseMeshLabels(labels: Readonly<Record<string, string>>): MeshLabels {
   const ingress = new Map<number, IngressOptions>()
   const problems: LabelProblem[] = []
-  let drainMs: number | null = null
+  const durations = new Map<string, number>()
   for (const [label, value] of Object.entries(labels)) {
     if (!label.startsWith(prefix)) continue
-    const read = label === 'mesh.drain' ? readDrain(value) : readIngress(label, value)
+    const isDuration = durationLabels.includes(label)
+    const read = isDuration ? readDuration(label, value) : readIngress(label, value)
     if (read.kind === 'problem') problems.push(read.problem)
-    if (read.kind === 'drain') drainMs = read.drainMs
+    if (read.kind === 'duration') durations.set(label, read.durationMs)
     if (read.kind === 'option') {
       ingress.set(read.port, { ...(ingress.get(read.port) ?? defaultIngressOptions), ...read.set })
     }
   }
-  return { ingress, drainMs, problems }
+  const drainMs = durations.get(drainLabel) ?? null
+  return { ingress, drainMs, updateDeadlineMs: durations.get(deadlineLabel) ?? null, problems }
 }
 
 type Reading =
-  | { readonly kind: 'drain'; readonly drainMs: number }
+  | { readonly kind: 'duration'; readonly durationMs: number }
   | { readonly kind: 'option'; readonly port: number; readonly set: Partial<IngressOptions> }
   | { readonly kind: 'problem'; readonly problem: LabelProblem }
 
-function readDrain(value: string): Reading {
-  const drainMs = parseGoDuration(value)
-  if (drainMs !== null && drainMs >= 0) return { kind: 'drain', drainMs }
-  const text = `mesh.drain=${value}: must be a duration such as 10s or 1m30s`
-  return problem('malformed', 'mesh.drain', text)
+function readDuration(label: string, value: string): Reading {
+  const durationMs = parseGoDuration(value)
+  if (durationMs !== null && durationMs >= 0) return { kind: 'duration', durationMs }
+  const text = `${label}=${value}: must be a duration such as 10s or 1m30s`
+  return problem('malformed', label, text)
 }
 
 function readIngress(label: string, value: string): Reading {
@@ -98,7 +105,8 @@ function optionSet(option: string, value: string): Partial<IngressOptions> {
 function unknown(label: string): Reading {
   const port = /\d+/.exec(label)?.[0] ?? '<published port>'
   const known = [...Object.keys(options), ...laterOptions]
-  const valid = ['mesh.drain', ...known.map((option) => `mesh.ingress.${port}.${option}`)]
+  const ofPort = known.map((option) => `mesh.ingress.${port}.${option}`)
+  const valid = label.startsWith('mesh.ingress.') ? ofPort : [...durationLabels, ...ofPort]
   return problem('unknown', label, `${label}: unknown; did you mean ${nearest(label, valid)}?`)
 }
 

@@ -1,9 +1,10 @@
 import { assert } from '../../mesh/base/assert.ts'
 import type { CatalogReader, StoredObject } from '../../mesh/catalog/types.ts'
 import { nameClaim } from './claims.ts'
-import type { PortConfig, Service, ServiceMode } from './docker.ts'
+import type { PortConfig, Service, ServiceMode, UpdateStatus } from './docker.ts'
 import { type MeshLabels, parseMeshLabels } from './ingress-labels.ts'
 import { remembered } from './remembered.ts'
+import { type RolloutView, rolloutView } from './rollout-view.ts'
 import { type TaskSpecView, taskSpecView } from './task-spec-view.ts'
 
 export interface ServiceView {
@@ -16,6 +17,9 @@ export interface ServiceView {
   readonly mode: ModeView
   readonly template: TaskSpecView
   readonly specVersion: number
+  /** How tasks are replaced now: by `UpdateConfig`, or by `RollbackConfig` during a rollback. */
+  readonly rollout: RolloutView
+  readonly updateStatus: UpdateStatus | null
   /** As they are: published ports filled in. */
   readonly ports: readonly PortView[]
   readonly mesh: MeshLabels
@@ -49,13 +53,18 @@ function readService(object: StoredObject): ServiceView {
     name: body.Spec.Name,
     labels,
     mode: modeView(body.Spec.Mode),
-    template: taskSpecView(body.Spec.TaskTemplate),
+    template: taskSpecView(body.Spec.TaskTemplate, body.Endpoint.Ports),
     specVersion: body.SpecVersion.Index,
+    rollout: rolloutView(isRollback(body) ? body.Spec.RollbackConfig : body.Spec.UpdateConfig),
+    updateStatus: body.UpdateStatus ?? null,
     ports: (body.Endpoint.Ports ?? []).map(portView),
     mesh: parseMeshLabels(labels),
     body,
   }
 }
+
+const isRollback = ({ UpdateStatus: status }: Service): boolean =>
+  status?.State.startsWith('rollback_') === true
 
 export const servicesOf = (catalog: CatalogReader): ServiceView[] =>
   catalog.list('service').map(serviceView)

@@ -41,6 +41,8 @@ export interface TaskSpecView {
   readonly reservations: Quantities
   readonly restart: RestartPolicy
   readonly constraints: readonly string[]
+  /** Labels whose values the tasks are spread over, such as `node.labels.zone`, one inside another. */
+  readonly spreadOver: readonly string[]
   /** 0: no limit. */
   readonly maxReplicasPerNode: number
   readonly platforms: readonly Platform[]
@@ -79,6 +81,9 @@ export function taskSpecView(
     reservations: quantities(spec?.Resources?.Reservations),
     restart: restartPolicy(spec?.RestartPolicy),
     constraints: placement?.Constraints ?? [],
+    spreadOver: (placement?.Preferences ?? []).flatMap(
+      ({ Spread: spread }) => spread?.SpreadDescriptor ?? [],
+    ),
     maxReplicasPerNode: placement?.MaxReplicas ?? 0,
     platforms: (placement?.Platforms ?? []).map((platform) => ({
       os: platform.OS ?? '',

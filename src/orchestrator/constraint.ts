@@ -61,7 +61,8 @@ function valueOf(node: NodeView, key: string): string | null | undefined {
   }
 }
 
-function labelOf(node: NodeView, key: string): string | null | undefined {
+/** Null for a label that the node has not, undefined for what names no label. */
+export function labelOf(node: NodeView, key: string): string | null | undefined {
   const lower = key.toLowerCase()
   if (lower.startsWith(nodeLabel)) return own(node.labels, key.slice(nodeLabel.length))
   if (lower.startsWith(engineLabel)) return own(node.engineLabels, key.slice(engineLabel.length))

@@ -26,6 +26,8 @@ export interface Candidate {
 export interface Needs {
   readonly serviceId: string
   readonly spec: TaskSpecView
+  /** 0: that of a global service, or a new one. */
+  readonly slot: number
 }
 
 export interface Filter {
@@ -120,8 +122,8 @@ function hostPortInUse({ load }: Candidate, { spec }: Needs): string | null {
   return `host-mode port ${taken.publishedPort}/${taken.protocol} already in use`
 }
 
-function maxReplicasReached({ load }: Candidate, { serviceId, spec }: Needs): string | null {
+function maxReplicasReached({ load }: Candidate, { serviceId, spec, slot }: Needs): string | null {
   const limit = spec.maxReplicasPerNode
-  if (limit === 0 || load.wantedOf(serviceId) < limit) return null
+  if (limit === 0 || load.slotsOf(serviceId, slot) < limit) return null
   return `max replicas per node (${limit}) reached`
 }

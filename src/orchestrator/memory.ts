@@ -11,13 +11,10 @@ export interface OrchestratorMemory {
   readonly givenUp: ReadonlySet<NodeId>
   /** When nodes were given up in the last minute: the budget. */
   readonly givenUpAtMs: readonly number[]
-  /** Since when nodes are being drained. */
-  readonly drainingSinceMs: ReadonlyMap<NodeId, number>
 }
 
 export const emptyMemory: OrchestratorMemory = {
   absentSinceMs: new Map(),
   givenUp: new Set(),
   givenUpAtMs: [],
-  drainingSinceMs: new Map(),
 }

@@ -11,7 +11,7 @@ export class NodeLoad {
   #memoryBytes = 0
   #wanted = 0
   readonly #hostPorts = new Set<string>()
-  readonly #wantedOf = new Map<string, number>()
+  readonly #slotsOf = new Map<string, Set<number>>()
   readonly #failuresOf = new Map<string, number>()
 
   /** Reserved by tasks that still may use it, those on their way out too. */
@@ -29,8 +29,14 @@ export class NodeLoad {
     return this.#hostPorts.has(portKey(port))
   }
 
-  wantedOf(serviceId: string): number {
-    return this.#wantedOf.get(serviceId) ?? 0
+  /**
+   * Slots of this service that are filled here, but for one: a task is not in the way of the one that
+   * takes its place.
+   */
+  slotsOf(serviceId: string, except: number): number {
+    const slots = this.#slotsOf.get(serviceId)
+    if (slots === undefined) return 0
+    return slots.size - Number(slots.has(except))
   }
 
   /** Tasks of this service that failed here within five minutes, as far as history is kept. */
@@ -50,7 +56,8 @@ export class NodeLoad {
     }
     if (!task.isWanted) return
     this.#wanted++
-    increment(this.#wantedOf, task.serviceId)
+    const slots = this.#slotsOf.get(task.serviceId) ?? new Set()
+    this.#slotsOf.set(task.serviceId, slots.add(task.slot))
   }
 }
 

@@ -35,7 +35,9 @@ function statusFrom(record: TaskRecord, task: TaskView): TaskStatus {
       PID: record.pid,
       ...(record.exitCode !== null && { ExitCode: record.exitCode }),
     },
-    ...(record.hostPorts !== undefined && { PortStatus: { Ports: record.hostPorts.map(inDocker) } }),
+    ...(record.hostPorts !== undefined && {
+      PortStatus: { Ports: record.hostPorts.map(inDocker) },
+    }),
   }
 }
 

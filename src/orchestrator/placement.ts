@@ -1,12 +1,14 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import { rfc3339 } from '../model/rfc3339.ts'
+import type { NodeView } from '../model/node-view.ts'
 import type { Observed } from '../model/observed.ts'
 import type { TaskView } from '../model/task-view.ts'
 import { errorText, explain, type Explanation, type NodeRefusal } from './explain.ts'
 import { type Candidate, type Filter, filters, type Needs } from './filters.ts'
 import { presenceOf } from './lost-nodes.ts'
 import { NodeLoad } from './node-load.ts'
+import { bySpread } from './spread.ts'
 import type { Worksheet } from './worksheet.ts'
 
 /** So many failures of a service on a node within five minutes, and it is the last one to try. */
@@ -41,7 +43,8 @@ export class Placement {
       if (refusal === null) fitting.push(candidate)
       else refusals.push(refusal)
     }
-    const best = leastLoaded(fitting, needs.serviceId, this.#sheet.random)
+    const spread = bySpread(fitting, needs, [...this.#candidates.values()])
+    const best = leastLoaded(spread, needs, this.#sheet.random)
     if (best !== null) return { kind: 'node', node: best.node.id }
     return { kind: 'none', explanation: explain(refusals) }
   }
@@ -53,14 +56,7 @@ export class Placement {
     return firstRefusal(candidate, needs, filters)
   }
 
-  /** As above, for what the node is: whether it is up or full does not count. */
-  lastingRefusalOn(node: NodeId, needs: Needs): NodeRefusal | null {
-    const candidate = this.#candidates.get(node)
-    if (candidate === undefined) return { filter: 'readiness', reason: 'removed' }
-    return firstRefusal(candidate, needs, lastingFilters)
-  }
-
-  assign(task: TaskView, node: NodeId): void {
+  assign(task: TaskView, node: NodeId): TaskView {
     const assigned = this.#sheet.patchTask(task, {
       NodeID: node,
       Generation: this.#sheet.catalog.index + 1,
@@ -71,6 +67,7 @@ export class Placement {
       },
     })
     this.#count(assigned)
+    return assigned
   }
 
   #count(task: TaskView): void {
@@ -83,7 +80,8 @@ export function placeTasks(sheet: Worksheet, placement: Placement): Map<string, 
   const explanations = new Map<string, Explanation>()
   for (const task of sheet.tasks()) {
     if (task.node !== null || !task.isWanted) continue
-    const choice = placement.choose({ serviceId: task.serviceId, spec: task.spec })
+    const { serviceId, spec, slot } = task
+    const choice = placement.choose({ serviceId, spec, slot })
     if (choice.kind === 'node') {
       placement.assign(task, choice.node)
       continue
@@ -108,6 +106,12 @@ function markPending(sheet: Worksheet, task: TaskView, err: string): void {
   sheet.patchTask(task, { Status: status })
 }
 
+/** Why a task must not be on this node, whether that is up or full or not; null when it may. */
+export function lastingRefusal(node: NodeView, needs: Needs): NodeRefusal | null {
+  const candidate = { node, presence: 'alive', record: undefined, load: new NodeLoad() } as const
+  return firstRefusal(candidate, needs, lastingFilters)
+}
+
 const lastingFilters = filters.filter((filter) => filter.isLasting)
 
 function firstRefusal(
@@ -125,24 +129,25 @@ function firstRefusal(
 /** Swarm's spread: fewest tasks of the service, then fewest at all; equals are drawn among. */
 function leastLoaded(
   candidates: readonly Candidate[],
-  serviceId: string,
+  needs: Needs,
   random: Random,
 ): Candidate | null {
   let best: Candidate[] = []
   for (const candidate of candidates) {
-    const order = best[0] === undefined ? -1 : compareLoad(candidate, best[0], serviceId)
+    const order = best[0] === undefined ? -1 : compareLoad(candidate, best[0], needs)
     if (order < 0) best = [candidate]
     else if (order === 0) best.push(candidate)
   }
   return best.length === 0 ? null : (best[random.below(best.length)] ?? null)
 }
 
-function compareLoad(left: Candidate, right: Candidate, serviceId: string): number {
+function compareLoad(left: Candidate, right: Candidate, needs: Needs): number {
+  const { serviceId, slot } = needs
   const isBad = ({ load }: Candidate): number =>
     Number(load.failuresOf(serviceId) >= failuresToAvoid)
   return (
     isBad(left) - isBad(right) ||
-    left.load.wantedOf(serviceId) - right.load.wantedOf(serviceId) ||
+    left.load.slotsOf(serviceId, slot) - right.load.slotsOf(serviceId, slot) ||
     left.load.wanted - right.load.wanted
   )
 }

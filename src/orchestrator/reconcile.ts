@@ -4,8 +4,8 @@ import type { Change } from '../../mesh/catalog/types.ts'
 import { unreachable } from '../../mesh/base/assert.ts'
 import { clusterOf } from '../model/cluster-view.ts'
 import type { ClusterView } from '../model/observed.ts'
-import { type ServiceView, servicesOf } from '../model/service-view.ts'
-import { findDraining } from './draining.ts'
+import type { ServiceView } from '../model/service-view.ts'
+import { enforcePlacement } from './enforcer.ts'
 import type { Explanation } from './explain.ts'
 import { reconcileGlobal } from './global.ts'
 import { findLostNodes } from './lost-nodes.ts'
@@ -13,8 +13,8 @@ import type { OrchestratorMemory } from './memory.ts'
 import { updateNodes } from './node-status.ts'
 import { adoptObservedStatus } from './observed-status.ts'
 import { Placement, placeTasks } from './placement.ts'
-import { type Draining, reconcileReplicated } from './replicated.ts'
-import { promoteDelayed } from './restart.ts'
+import { releaseTasks } from './release.ts'
+import { reconcileReplicated } from './replicated.ts'
 import { removeTask, stopTask } from './stop-task.ts'
 import { reapTasks } from './task-reaper.ts'
 import { Wake } from './wake.ts'
@@ -46,20 +46,19 @@ const defaultHistoryLimit = 5
  */
 export function reconcile({ view, nowMs, random, memory }: ReconcileInput): Reconciled {
   const sheet = new Worksheet(view.catalog, { nowMs, random })
-  const services = new Map(servicesOf(view.catalog).map((service) => [service.id, service]))
   const wake = new Wake()
   adoptObservedStatus(sheet, view.observed)
   const found = findLostNodes(sheet, view.observed, { memory, wake })
   updateNodes(sheet, view.observed, found.memory)
-  const drained = findDraining(sheet, { memory: found.memory, wake })
   retireTasks(sheet, found.lost)
-  removeTasksWithoutService(sheet, services)
-  const explanations = reconcileServices(sheet, view, { services, draining: drained.draining })
-  promoteDelayed(sheet, services, wake)
+  removeTasksWithoutService(sheet)
+  enforcePlacement(sheet)
+  const explanations = reconcileServices(sheet, view, wake)
+  releaseTasks(sheet, { lost: found.lost, wake })
   const historyLimit = clusterOf(view.catalog)?.taskHistoryLimit ?? defaultHistoryLimit
-  reapTasks(sheet, { services, lost: found.lost, historyLimit })
+  reapTasks(sheet, { lost: found.lost, historyLimit })
   const changes = sheet.changes()
-  return { changes, wakeAtMs: wake.atMs, memory: drained.memory, explanations }
+  return { changes, wakeAtMs: wake.atMs, memory: found.memory, explanations }
 }
 
 /** A task whose node is lost makes room for another; one that ended is over. */
@@ -72,12 +71,9 @@ function retireTasks(sheet: Worksheet, lost: ReadonlySet<NodeId>): void {
   }
 }
 
-function removeTasksWithoutService(
-  sheet: Worksheet,
-  services: ReadonlyMap<string, ServiceView>,
-): void {
+function removeTasksWithoutService(sheet: Worksheet): void {
   for (const id of sheet.serviceIds()) {
-    if (services.has(id)) continue
+    if (sheet.service(id) !== undefined) continue
     for (const task of sheet.tasksOf(id)) removeTask(sheet, task)
   }
 }
@@ -85,15 +81,14 @@ function removeTasksWithoutService(
 function reconcileServices(
   sheet: Worksheet,
   view: ClusterView,
-  given: { readonly services: ReadonlyMap<string, ServiceView>; readonly draining: Draining },
+  wake: Wake,
 ): Map<string, Explanation> {
-  const { draining } = given
   const explanations = new Map<string, Explanation>()
   const globals: ServiceView[] = []
-  for (const service of given.services.values()) {
+  for (const service of sheet.services()) {
     switch (service.mode.kind) {
       case 'replicated':
-        reconcileReplicated(sheet, service, { replicas: service.mode.replicas, draining })
+        reconcileReplicated(sheet, service, wake)
         break
       case 'global':
         globals.push(service)
@@ -105,7 +100,7 @@ function reconcileServices(
   // Counted after the places were decided, so that what was given up no longer weighs.
   const placement = new Placement(sheet, view.observed)
   for (const service of globals) {
-    const explanation = reconcileGlobal(sheet, service, placement)
+    const explanation = reconcileGlobal(sheet, service, { placement, wake })
     if (explanation !== null) explanations.set(service.id, explanation)
   }
   for (const [id, explanation] of placeTasks(sheet, placement)) explanations.set(id, explanation)

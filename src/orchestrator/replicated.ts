@@ -1,37 +1,61 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { ServiceView } from '../model/service-view.ts'
-import { compareTaskStates } from '../model/task-state.ts'
 import type { TaskView } from '../model/task-view.ts'
 import { changesPerPass } from './limits.ts'
 import { createTask } from './new-task.ts'
-import { decideRestart, type RestartDecision, youngestFirst } from './restart.ts'
-import { removeTask, stopTask } from './stop-task.ts'
+import { bestOf, lookAtPlace, reconcilePlace } from './place.ts'
+import { removeTask } from './stop-task.ts'
+import { type PlaceInProgress, takeTurns } from './turns.ts'
+import { advanceUpdate } from './update.ts'
+import { progressIn } from './update-progress.ts'
+import type { Wake } from './wake.ts'
 import type { Worksheet } from './worksheet.ts'
 
-export interface Draining {
-  /** Nodes whose tasks move away. */
-  readonly nodes: ReadonlySet<NodeId>
-  /** Of these, the ones that were given long enough: their tasks stop, replaced or not. */
-  readonly overdue: ReadonlySet<NodeId>
-}
-
 /** Brings a service to its number of places ("slots"), and every place to one task. */
-export function reconcileReplicated(
-  sheet: Worksheet,
-  service: ServiceView,
-  { replicas, draining }: { readonly replicas: number; readonly draining: Draining },
-): void {
+export function reconcileReplicated(sheet: Worksheet, service: ServiceView, wake: Wake): void {
+  const replicas = service.mode.kind === 'replicated' ? service.mode.replicas : 0
   const held = heldSlots(sheet.tasksOf(service.id))
   for (const slot of victims(held, held.size - replicas)) {
     for (const task of held.get(slot) ?? []) removeTask(sheet, task)
     held.delete(slot)
   }
-  for (const [slot, tasks] of held) reconcileSlot(sheet, service, { slot, tasks, draining })
+  const places = placesOf(sheet, service, held)
+  const after = advanceUpdate(sheet, service, { places: places.map(progressOf), wake })
+  // It was rolled back: what is wanted, and what is outdated, is another matter now.
+  if (after.specVersion !== service.specVersion) return reconcileReplicated(sheet, after, wake)
+  reconcilePlaces(sheet, after, { places, wake })
   for (const slot of lowestFree(held, replicas - held.size)) {
     if (sheet.isFull) break
-    createTask(sheet, service, { slot, start: { kind: 'now' } })
+    createTask(sheet, after, { slot, start: { kind: 'now' } })
   }
 }
+
+function placesOf(sheet: Worksheet, service: ServiceView, held: Slots): PlaceInProgress[] {
+  const draining = sheet.nodes().filter((node) => node.availability === 'drain')
+  const drained = new Set(draining.map((node) => node.id))
+  return [...held].map(([slot, tasks]) => {
+    const place = lookAtPlace(sheet, service, { slot, tasks, drained })
+    return { place, progress: progressIn(place, service, sheet.nowMs) }
+  })
+}
+
+function reconcilePlaces(
+  sheet: Worksheet,
+  service: ServiceView,
+  { places, wake }: { readonly places: readonly PlaceInProgress[]; readonly wake: Wake },
+): void {
+  const turns = takeTurns(service, places, { nowMs: sheet.nowMs, wake })
+  for (const { place } of places) {
+    const { slot } = place
+    reconcilePlace(sheet, service, place, {
+      mayMove: turns.mayMove.has(place),
+      mustLeave: turns.mustLeave.has(place),
+      create: (start, isUpdate) => createTask(sheet, service, { slot, start, isUpdate }),
+    })
+  }
+}
+
+const progressOf = ({ progress }: PlaceInProgress): PlaceInProgress['progress'] => progress
 
 type Slots = Map<number, TaskView[]>
 
@@ -83,60 +107,6 @@ function worstOf(
     else if (one.slot > worst.slot) worst = one
   }
   return worst?.slot ?? null
-}
-
-interface Place {
-  readonly slot: number
-  readonly tasks: readonly TaskView[]
-  readonly draining: Draining
-}
-
-function reconcileSlot(sheet: Worksheet, service: ServiceView, place: Place): void {
-  const { slot, tasks, draining } = place
-  const wanted = tasks.filter((task) => task.isWanted)
-  const isLeaving = (task: TaskView): boolean => task.node !== null && draining.nodes.has(task.node)
-  const leaving = wanted.filter(isLeaving)
-  const staying = wanted.filter((task) => !isLeaving(task))
-  for (const task of allButBest(staying)) stopTask(sheet, task, 'superseded')
-  const successor = bestOf(staying)
-  const start = successor === null ? startOf(tasks, leaving, service) : null
-  if (start !== null && start.kind !== 'never') createTask(sheet, service, { slot, start })
-  for (const task of leaving) {
-    const isOverdue = task.node !== null && draining.overdue.has(task.node)
-    const isReplaced = isRunning(successor) || start?.kind === 'never'
-    const hasNothingToLose = !isRunning(task) || wantsStopFirst(service)
-    if (isOverdue || isReplaced || hasNothingToLose) stopTask(sheet, task, 'node-drained')
-  }
-}
-
-/** A task on its way out is no reason to wait, but a successor of it that failed is. */
-function startOf(
-  tasks: readonly TaskView[],
-  leaving: readonly TaskView[],
-  service: ServiceView,
-): RestartDecision {
-  const [youngest] = youngestFirst(tasks)
-  if (youngest !== undefined && leaving.includes(youngest)) return { kind: 'now' }
-  return decideRestart(tasks, service)
-}
-
-/** Two writers to one volume are worse than a gap: whoever says stop-first gets it. */
-const wantsStopFirst = (service: ServiceView): boolean =>
-  service.body.Spec.UpdateConfig?.['Order'] === 'stop-first'
-
-/** The one that got furthest; of equals the oldest. */
-function bestOf(tasks: readonly TaskView[]): TaskView | null {
-  const wanted = tasks.filter((task) => task.isWanted)
-  const [best] = wanted.sort((one, other) => {
-    const ahead = compareTaskStates(other.state, one.state)
-    return ahead || one.createdAtMs - other.createdAtMs || (one.id < other.id ? -1 : 1)
-  })
-  return best ?? null
-}
-
-export function allButBest(tasks: readonly TaskView[]): TaskView[] {
-  const best = bestOf(tasks)
-  return tasks.filter((task) => task !== best)
 }
 
 const isRunning = (task: TaskView | null): boolean => task?.state === 'running'

@@ -1,11 +1,11 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
-import type { ServiceView } from '../model/service-view.ts'
 import type { TaskView } from '../model/task-view.ts'
-import { countableAttempts, youngestFirst } from './restart.ts'
+import { countableAttempts } from './restart.ts'
+import { youngestFirst } from './task-times.ts'
+import { isEvidence, isUpdating } from './update-progress.ts'
 import type { Worksheet } from './worksheet.ts'
 
 export interface ReaperOptions {
-  readonly services: ReadonlyMap<string, ServiceView>
   readonly lost: ReadonlySet<NodeId>
   /** Tasks kept in one place, the running one included; negative: all. */
   readonly historyLimit: number
@@ -28,17 +28,22 @@ export function reapTasks(sheet: Worksheet, options: ReaperOptions): void {
 function reapHistory(
   sheet: Worksheet,
   tasks: readonly TaskView[],
-  { services, lost, historyLimit }: ReaperOptions,
+  { lost, historyLimit }: ReaperOptions,
 ): void {
   if (historyLimit < 0) return
-  const attempts = services.get(tasks[0]?.serviceId ?? '')?.template.restart.maxAttempts ?? 0
+  const service = sheet.service(tasks[0]?.serviceId ?? '')
+  if (service === undefined) return
+  const attempts = service.template.restart.maxAttempts
   // What is still counted must not be forgotten.
   const counted = attempts > 0 && attempts <= countableAttempts ? attempts + 1 : 0
   const surplus = tasks.length - Math.max(historyLimit, counted)
   if (surplus <= 0) return
   // The youngest stays: it decides whether and when the place gets another task.
   const [, ...older] = youngestFirst(tasks)
-  const over = older.filter((task) => !task.isWanted && isOver(task, lost)).toReversed()
+  const evidence = isUpdating(service) && older.find((task) => isEvidence(task, service))
+  const over = older
+    .filter((task) => !task.isWanted && isOver(task, lost) && task !== evidence)
+    .toReversed()
   for (const task of over.slice(0, surplus)) sheet.deleteTask(task)
 }
 

@@ -4,6 +4,7 @@ import type { ServiceView } from '../model/service-view.ts'
 import type { Explanation } from './explain.ts'
 import { reconcileGlobal } from './global.ts'
 import { Placement } from './placement.ts'
+import { Wake } from './wake.ts'
 import { Worksheet } from './worksheet.ts'
 
 /**
@@ -14,10 +15,11 @@ export function whyPending(view: ClusterView, service: ServiceView): Explanation
   // Which of the fitting nodes would be drawn does not matter here, nor when tasks were made.
   const sheet = new Worksheet(view.catalog, { nowMs: 0, random: new SeededRandom(0) })
   const placement = new Placement(sheet, view.observed)
-  if (service.mode.kind === 'global') return reconcileGlobal(sheet, service, placement)
+  if (service.mode.kind === 'global')
+    return reconcileGlobal(sheet, service, { placement, wake: new Wake() })
   const placed = sheet.tasksOf(service.id).filter((task) => task.isWanted && task.node !== null)
   const slots = new Set(placed.map((task) => task.slot))
   if (slots.size >= service.mode.replicas) return null
-  const choice = placement.choose({ serviceId: service.id, spec: service.template })
+  const choice = placement.choose({ serviceId: service.id, spec: service.template, slot: 0 })
   return choice.kind === 'none' ? choice.explanation : null
 }

@@ -3,9 +3,10 @@ import { drawId, type NodeId } from '../../mesh/base/ids.ts'
 import type { Json } from '../../mesh/base/json.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { CatalogReader, Change, StoredObject } from '../../mesh/catalog/types.ts'
-import type { Node, Task } from '../model/docker.ts'
+import type { Node, Service, Task } from '../model/docker.ts'
 import { type NodeView, nodeView } from '../model/node-view.ts'
 import { sameJson } from '../model/same-json.ts'
+import { type ServiceView, serviceView } from '../model/service-view.ts'
 import { type TaskView, taskView } from '../model/task-view.ts'
 import { changesPerPass } from './limits.ts'
 
@@ -14,8 +15,10 @@ export interface WorksheetOptions {
   readonly random: Random
 }
 
+type Body = Node | Service | Task
+
 /**
- * The nodes and tasks of one pass, to be changed freely: later rules see what earlier ones did. In
+ * The nodes, services and tasks of one pass, to be changed freely: later rules see what earlier ones did. In
  * the end only the differences to the catalog come out, each against the version it was made from.
  */
 export class Worksheet {
@@ -23,16 +26,22 @@ export class Worksheet {
   readonly random: Random
   readonly catalog: CatalogReader
   readonly #nodes = new Map<string, NodeView>()
+  readonly #services = new Map<string, ServiceView>()
+  /** Of services that take or give up ports in this pass. */
+  readonly #claims = new Map<string, readonly string[]>()
   readonly #tasks = new Map<string, TaskView>()
   readonly #byService = new Map<string, Set<string>>()
   /** In the order of the first touch. */
-  readonly #touched = new Map<string, 'node' | 'task'>()
+  readonly #touched = new Map<string, 'node' | 'service' | 'task'>()
 
   constructor(catalog: CatalogReader, { nowMs, random }: WorksheetOptions) {
     this.catalog = catalog
     this.nowMs = nowMs
     this.random = random
     for (const object of catalog.list('node')) this.#nodes.set(object.id, nodeView(object))
+    for (const object of catalog.list('service')) {
+      this.#services.set(object.id, serviceView(object))
+    }
     for (const object of catalog.list('task')) this.#keep(taskView(object))
   }
 
@@ -42,6 +51,14 @@ export class Worksheet {
 
   node(id: NodeId): NodeView | undefined {
     return this.#nodes.get(id)
+  }
+
+  services(): ServiceView[] {
+    return [...this.#services.values()]
+  }
+
+  service(id: string): ServiceView | undefined {
+    return this.#services.get(id)
   }
 
   tasks(): TaskView[] {
@@ -97,16 +114,38 @@ export class Worksheet {
     this.#touched.set(node.id, 'node')
   }
 
+  /** `claims` only where the change takes or gives up any. */
+  replaceService(service: ServiceView, body: Service, claims?: readonly string[]): ServiceView {
+    const object = { ...this.#newObject('service', service.id, body), ...timesOf(service) }
+    const after = serviceView(object)
+    this.#services.set(service.id, after)
+    if (claims !== undefined) this.#claims.set(service.id, claims)
+    this.#touched.set(service.id, 'service')
+    return after
+  }
+
   /** At most `changesPerPass`, earliest first; the next pass finds the rest again. */
   changes(): Change[] {
     const changes: Change[] = []
     for (const [id, kind] of this.#touched) {
       if (changes.length === changesPerPass) break
-      const after = kind === 'node' ? this.#nodes.get(id)?.body : this.#tasks.get(id)?.body
-      const change = changeBetween(this.catalog.get(kind, id), { kind, id, after })
+      const after = this.#bodyOf(kind, id)
+      const claims = this.#claims.get(id)
+      const change = changeBetween(this.catalog.get(kind, id), { kind, id, claims, after })
       if (change !== null) changes.push(change)
     }
     return changes
+  }
+
+  #bodyOf(kind: 'node' | 'service' | 'task', id: string): Body | undefined {
+    switch (kind) {
+      case 'node':
+        return this.#nodes.get(id)?.body
+      case 'service':
+        return this.#services.get(id)?.body
+      case 'task':
+        return this.#tasks.get(id)?.body
+    }
   }
 
   #keep(task: TaskView): void {
@@ -115,17 +154,23 @@ export class Worksheet {
     this.#byService.set(task.serviceId, ids.add(task.id))
   }
 
-  #newObject(kind: string, id: string, body: Task | Node): StoredObject {
+  #newObject(kind: string, id: string, body: Body): StoredObject {
     const json = body as unknown as Json
     const times = { version: 0, createdAtMs: this.nowMs, updatedAtMs: this.nowMs }
     return { kind, id, claims: [], body: json, ...times }
   }
 }
 
-function changeBetween(
-  before: StoredObject | undefined,
-  { kind, id, after }: { kind: string; id: string; after: Task | Node | undefined },
-): Change | null {
+interface Outcome {
+  readonly kind: string
+  readonly id: string
+  /** Undefined: they stay. */
+  readonly claims: readonly string[] | undefined
+  readonly after: Body | undefined
+}
+
+function changeBetween(before: StoredObject | undefined, outcome: Outcome): Change | null {
+  const { kind, id, after } = outcome
   const body = after as unknown as Json | undefined
   if (before === undefined) {
     return body === undefined ? null : { kind: 'create', object: { kind, id, claims: [], body } }
@@ -133,10 +178,11 @@ function changeBetween(
   const ifVersion = before.version
   if (body === undefined) return { kind: 'delete', ref: { kind, id }, ifVersion }
   if (sameJson(before.body, body)) return null
-  return { kind: 'update', object: { kind, id, claims: before.claims, body }, ifVersion }
+  const claims = outcome.claims ?? before.claims
+  return { kind: 'update', object: { kind, id, claims, body }, ifVersion }
 }
 
-function timesOf(view: TaskView | NodeView): {
+function timesOf(view: TaskView | NodeView | ServiceView): {
   readonly version: number
   readonly createdAtMs: number
   readonly updatedAtMs: number

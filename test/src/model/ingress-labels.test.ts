@@ -19,7 +19,12 @@ test('options are read per published port, and the drain time', () => {
 
 test('labels of others are none of ours', () => {
   const read = parseMeshLabels({ meshy: 'x', 'com.mesh.ingress': 'y', 'traefik.enable': 'true' })
-  assert.deepEqual(read, { ingress: new Map(), drainMs: null, problems: [] })
+  assert.deepEqual(read, {
+    ingress: new Map(),
+    drainMs: null,
+    updateDeadlineMs: null,
+    problems: [],
+  })
 })
 
 const notYet = [

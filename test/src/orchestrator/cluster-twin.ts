@@ -47,6 +47,8 @@ export class ClusterTwin {
   readonly records = new Map<string, { readonly node: NodeId; readonly record: TaskRecord }>()
   readonly nodeRecords = new Map<NodeId, NodeRecord>()
   readonly dataPath = new Map<NodeId, boolean>()
+  /** Images whose tasks fail instead of running. */
+  readonly broken = new Set<string>()
   readonly #random: SeededRandom
   #requests = 0
 
@@ -140,12 +142,36 @@ export class ClusterTwin {
     return service
   }
 
+  /** As the API does it: the former spec is kept, and a former update is over. */
   patchSpec(name: string, patch: Partial<ServiceSpec>): void {
     const { id, body } = this.service(name)
+    const { UpdateStatus: _former, ...rest } = body
+    const Spec = { ...body.Spec, ...patch }
+    const Ports = Spec.EndpointSpec?.Ports ?? []
+    const SpecVersion = { Index: this.catalog.index + 1 }
+    this.#replaceService(id, {
+      ...rest,
+      Spec,
+      PreviousSpec: body.Spec,
+      Endpoint: { Ports },
+      SpecVersion,
+    })
+  }
+
+  #replaceService(id: string, body: Service): void {
     const object = this.catalog.get('service', id)
-    if (object === undefined) throw new Error(`no service ${name}`)
-    const changed = { ...body, Spec: { ...body.Spec, ...patch } } as unknown as Json
-    this.apply([{ kind: 'update', object: { ...object, body: changed }, ifVersion: null }])
+    if (object === undefined) throw new Error(`no service ${id}`)
+    const changed = { ...object, claims: serviceClaims(body), body: body as unknown as Json }
+    this.apply([{ kind: 'update', object: changed, ifVersion: null }])
+  }
+
+  setImage(name: string, image: string): void {
+    const { TaskTemplate } = this.service(name).body.Spec
+    this.patchSpec(name, { TaskTemplate: { ...TaskTemplate, ContainerSpec: { Image: image } } })
+  }
+
+  setLabels(name: string, labels: Readonly<Record<string, string>>): void {
+    this.patchNode(name, (node) => ({ ...node, Spec: { ...node.Spec, Labels: labels } }))
   }
 
   scale(name: string, replicas: number): void {
@@ -196,8 +222,11 @@ export class ClusterTwin {
     let moved = false
     for (const task of this.tasks) {
       if (task.node === null || this.members.get(task.node)?.state !== 'alive') continue
-      const state = askedFor(task)
-      if (state === null) continue
+      const asked = askedFor(task)
+      if (asked === null) continue
+      const isRunning = this.records.get(task.id)?.record.state === 'running'
+      const fails = asked === 'running' && !isRunning && this.broken.has(task.spec.image)
+      const state = fails ? 'failed' : asked
       moved = this.report(task, state) || moved
     }
     for (const id of this.records.keys()) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Random, SeededRandom } from '../../../mesh/base/random.ts'
 import { isPresent, presenceOf } from '../../../src/orchestrator/lost-nodes.ts'
+import { emptyMemory } from '../../../src/orchestrator/memory.ts'
 import { ClusterTwin, idOf } from './cluster-twin.ts'
 
 const names = ['n1', 'n2', 'n3', 'n4', 'n5']
@@ -111,7 +112,6 @@ test('after a pass, the next one about the same facts has nothing to do', () => 
 
 test('a new leader, who remembers nothing, changes nothing in a cluster at rest', () => {
   const twin = startCluster(1)
-  const fresh = twin.memory
-  twin.memory = { ...fresh, absentSinceMs: new Map(), drainingSinceMs: new Map() }
+  twin.memory = emptyMemory
   assert.deepEqual(twin.pass().changes, [])
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TaskSpec, TaskState } from '../../../src/model/docker.ts'
 import type { TaskView } from '../../../src/model/task-view.ts'
+import { emptyMemory } from '../../../src/orchestrator/memory.ts'
 import { ClusterTwin } from './cluster-twin.ts'
 
 function oneTask(policy: TaskSpec['RestartPolicy'] = {}): ClusterTwin {
@@ -73,7 +74,7 @@ test('after its attempts a place stays empty', () => {
   const twin = oneTask({ Delay: 0, MaxAttempts: 7 })
   let restarts = 0
   for (; twin.running.length > 0 && restarts < 20; restarts++) {
-    twin.wait(1000)
+    twin.wait(61_000)
     endTask(twin)
     twin.settle()
   }
@@ -83,9 +84,9 @@ test('after its attempts a place stays empty', () => {
 })
 
 test('attempts before the window do not count', () => {
-  const twin = oneTask({ Delay: 0, MaxAttempts: 1, Window: 10e9 })
+  const twin = oneTask({ Delay: 0, MaxAttempts: 1, Window: 60e9 })
   for (let run = 0; run < 4; run++) {
-    twin.wait(11_000)
+    twin.wait(61_000)
     endTask(twin)
     twin.settle()
     assert.equal(twin.running.length, 1)
@@ -120,10 +121,28 @@ test('a settled place counts as one of the replicas', () => {
 test('history keeps five tasks of a slot, the running one included', () => {
   const twin = oneTask({ Delay: 0 })
   for (let run = 0; run < 9; run++) {
-    twin.wait(1000)
+    twin.wait(61_000)
     endTask(twin)
     twin.settle()
   }
   assert.equal(twin.tasks.length, 5)
   assert.equal(twin.running.length, 1)
+})
+
+test('quick failures in a row wait longer and longer, to a minute; a long run forgives them', () => {
+  const twin = oneTask({ Delay: 2e9 })
+  const waits: number[] = []
+  for (let run = 0; run < 12; run++) {
+    endTask(twin)
+    const dueAtMs = twin.last?.wakeAtMs ?? 0
+    waits.push(dueAtMs - twin.nowMs)
+    twin.memory = emptyMemory
+    twin.wait(dueAtMs - twin.nowMs)
+    twin.settle()
+  }
+  const seconds = waits.map((ms) => ms / 1000)
+  assert.deepEqual(seconds, [2, 2, 2, 3, 4, 6, 10, 18, 34, 62, 62, 62])
+  twin.wait(61_000)
+  endTask(twin)
+  assert.equal(twin.last?.wakeAtMs, twin.nowMs + 2000)
 })
