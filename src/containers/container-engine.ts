@@ -100,7 +100,7 @@ export interface LogLine {
   readonly stream: 'stdout' | 'stderr'
   /** What docker's `details` tells: `name=value` joined by commas. */
   readonly attributes: string
-  /** With its line end. */
+  /** With its line end, if it has one. */
   readonly text: Buffer
 }
 

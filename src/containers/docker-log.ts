@@ -20,27 +20,65 @@ export async function* openDockerLog(
   { container, isTerminal, calls, signal }: DockerLogSource,
   query: LogQuery,
 ): AsyncGenerator<LogLine> {
-  const { stdout, stderr, tail, since, until } = query
+  const { stdout, stderr, follow, tail, since, until } = query
   const options = {
     stdout,
     stderr,
-    // A text, for dockerode would read the whole log into memory where this is false.
-    follow: query.follow ? '1' : '0',
+    follow,
     timestamps: true,
     details: true,
     ...(tail !== null && { tail }),
     ...(since !== null && { since: dockerTime(since) }),
     ...(until !== null && { until: dockerTime(until) }),
-  } as unknown as Docker.ContainerLogsOptions & { readonly follow: true }
-  const stream = await calls.run((opening) => {
-    const abortSignal = AbortSignal.any([signal, opening])
-    return container.logs({ ...options, abortSignal })
-  })
+  }
+  const closing = new AbortController()
+  const stream = await calls.run((opening) =>
+    openStream(container, options, AbortSignal.any([signal, closing.signal, opening])),
+  )
   try {
-    yield* readDockerLog(stream as unknown as AsyncIterable<Buffer>, isTerminal)
+    yield* readDockerLog(follow ? stream : inTime(stream, calls), isTerminal)
   } catch (error) {
     throw faultOf(error)
+  } finally {
+    closing.abort()
   }
+}
+
+/** What there is comes at once, unless Docker hangs. */
+async function* inTime(stream: AsyncIterable<Buffer>, calls: DockerCalls): AsyncGenerator<Buffer> {
+  const chunks = stream[Symbol.asyncIterator]()
+  for (;;) {
+    const { done, value } = await calls.run(() => chunks.next())
+    if (done === true) return
+    yield value
+  }
+}
+
+interface Dialler {
+  dial(call: object, done: (error: unknown, stream: AsyncIterable<Buffer>) => void): void
+}
+
+/** As dockerode's own `logs`, which reads a log that is not followed into memory, whole. */
+function openStream(
+  container: Docker.Container,
+  options: object,
+  abortSignal: AbortSignal,
+): Promise<AsyncIterable<Buffer>> {
+  const call = {
+    path: `/containers/${container.id}/logs?`,
+    method: 'GET',
+    isStream: true,
+    statusCodes: { 200: true, 404: 'no such container', 500: 'server error' },
+    options,
+    abortSignal,
+  }
+  return new Promise((resolve, reject) => {
+    const dialler = container.modem as Dialler
+    dialler.dial(call, (error, stream) => {
+      if (error instanceof Error) reject(error)
+      else resolve(stream)
+    })
+  })
 }
 
 /**

@@ -42,10 +42,12 @@ export class ProcessLog {
     this.#wake()
   }
 
-  /** Nothing will be printed any more: what had no end is a line now. */
+  /** Nothing will be printed any more: what has no line end never gets one, as in docker. */
   end(): void {
     for (const stream of ['stdout', 'stderr'] as const) {
-      if (this.#open[stream].length > 0) this.push(stream, Buffer.from('\n'))
+      const rest = this.#open[stream]
+      this.#open[stream] = Buffer.alloc(0)
+      if (rest.length > 0) this.#append(stream, rest)
     }
     this.#hasEnded = true
     this.#wake()

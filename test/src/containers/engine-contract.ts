@@ -8,6 +8,8 @@ import type {
   ContainerEngine,
   ContainerRequest,
   ContainerState,
+  LogLine,
+  LogQuery,
 } from '../../../src/containers/container-engine.ts'
 import { containerRequest } from './container-request.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -21,7 +23,18 @@ export interface EngineUnderTest {
 
 /** A container runs before its shell has set a trap. */
 const trapTakesMs = 500
+const wholeLog: LogQuery = {
+  stdout: true,
+  stderr: true,
+  follow: false,
+  tail: null,
+  since: null,
+  until: null,
+}
 const stopSoon = { signal: null, graceMs: 5_000 }
+
+const textOf = (lines: readonly LogLine[]): string =>
+  lines.map(({ stream, text }) => `${stream} ${text.toString()}`).join('')
 
 /** Without keep-alive: the built-in server waits for its connections when it ends. */
 function getOnce(url: string): Promise<string> {
@@ -156,6 +169,38 @@ export function engineContract(name: string, open: () => Promise<EngineUnderTest
       assert.match(answer, new RegExp(`^task: ${request.taskId}\nslot: 1\nnode: node-1\nclient: `))
       await subject.engine.stop(id, stopSoon)
       assert.equal((await ended(id)).exitCode, 0)
+    })
+
+    test('what it printed can be read, followed to its end, and read from the middle', async () => {
+      const request = shell('echo one; echo two >&2; sleep 0.5; echo three; printf four')
+      const id = await run(request)
+      const signal = AbortSignal.timeout(20_000)
+      const read = async (query: Partial<LogQuery>): Promise<LogLine[]> => {
+        const found: LogLine[] = []
+        const lines = subject.engine.logs(request.taskId, { ...wholeLog, ...query }, signal)
+        for await (const line of lines) found.push(line)
+        return found
+      }
+      const followed = await read({ follow: true })
+      assert.equal((await ended(id)).exitCode, 0)
+      assert.deepEqual(textOf(followed).split('\n').toSorted(), [
+        'stderr two',
+        'stdout four',
+        'stdout one',
+        'stdout three',
+      ])
+      for (const { at } of followed) assert.match(at, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$/)
+      assert.equal(textOf(await read({})), textOf(followed))
+      const three = followed.find(({ text }) => text.toString() === 'three\n')
+      assert.equal(textOf(await read({ since: three?.at ?? '' })), 'stdout three\nstdout four')
+      assert.equal(textOf(await read({ tail: 1 })), 'stdout four')
+      assert.equal(textOf(await read({ stdout: false })), 'stderr two\n')
+      assert.deepEqual(await read({ until: '2001-01-01T00:00:00.000000000Z' }), [])
+    })
+
+    test('a task without a container has no log', async () => {
+      const lines = subject.engine.logs('nobody', wholeLog, AbortSignal.timeout(20_000))
+      for await (const line of lines) assert.fail(line.text.toString())
     })
 
     test('there is no container that nobody made', async () => {

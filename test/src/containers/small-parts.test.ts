@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isWhoami } from '../../../src/containers/builtin-image.ts'
+import { readDockerLog } from '../../../src/containers/docker-log.ts'
 import { lastLineOfLog } from '../../../src/containers/docker-state.ts'
 import { readJsonLines } from '../../../src/containers/json-lines.ts'
 import { exitCodeOf, stopSignalNumber } from '../../../src/containers/stop-signal.ts'
@@ -11,9 +12,11 @@ function frame(stream: number, text: string): Buffer {
   return Buffer.concat([head, Buffer.from(text)])
 }
 
-async function* cut(text: string): AsyncGenerator<Buffer> {
-  for (const byte of Buffer.from(text)) yield Buffer.from([byte])
+async function* cutBytes(bytes: Buffer): AsyncGenerator<Buffer> {
+  for (const byte of bytes) yield Buffer.from([byte])
 }
+
+const cut = (text: string): AsyncGenerator<Buffer> => cutBytes(Buffer.from(text))
 
 test('stop signals are understood as docker writes them', () => {
   for (const text of ['SIGQUIT', 'quit', 'QUIT', '3']) assert.equal(stopSignalNumber(text), 3)
@@ -40,4 +43,30 @@ test('objects of a stream arrive whole, however it was cut', async () => {
   for await (const object of readJsonLines(bytes)) found.push(object)
   assert.deepEqual(found, [{ a: 'é' }, { b: 2 }])
   await assert.rejects(readJsonLines(cut('{"a":\n')).next(), /not JSON/)
+})
+
+test("docker's log arrives whole however it was cut, framed and bare", async () => {
+  const at = '2026-01-01T00:00:00.000000001Z'
+  const framed = Buffer.concat([
+    frame(1, `${at}  one word\n`),
+    frame(2, `${at} color=red,size=1 two\n`),
+    frame(1, `${at}  no end`),
+  ])
+  const read = async (bytes: Buffer, isTerminal: boolean): Promise<string[]> => {
+    const found: string[] = []
+    for await (const line of readDockerLog(cutBytes(bytes), isTerminal)) {
+      found.push(`${line.at === at} ${line.stream} <${line.attributes}> ${line.text.toString()}`)
+    }
+    return found
+  }
+  assert.deepEqual(await read(framed, false), [
+    'true stdout <> one word\n',
+    'true stderr <color=red,size=1> two\n',
+    'true stdout <> no end',
+  ])
+  assert.deepEqual(await read(Buffer.from(`${at}  one\r\n${at}  two\r\n`), true), [
+    'true stdout <> one\r\n',
+    'true stdout <> two\r\n',
+  ])
+  await assert.rejects(read(Buffer.from([1, 0, 0, 0, 255, 255, 255, 255]), false), /endless/)
 })
