@@ -34,7 +34,7 @@ const damages: readonly Damage[] = [
   cutOff,
   (file, random) => Buffer.concat([file, noise(random, 1 + random.below(200))]),
   (file, random) => Buffer.concat([file, Buffer.alloc(1 + random.below(200))]),
-  (_, random, files) => Buffer.from(pick([...files.values()], random)),
+  putAnother,
   (_, random) => Buffer.from(noise(random, random.below(300))),
   (_, random) => (random.below(4) === 0 ? null : Buffer.alloc(0)),
 ]
@@ -62,6 +62,12 @@ function loseBlock(file: Buffer, random: Random): Buffer {
   return file.fill(0, Math.min(at, file.length), Math.min(at + block, file.length))
 }
 
+/** A file in the place of another one. */
+function putAnother(file: Buffer, random: Random, files: Files): Buffer {
+  const others = [...files.values()]
+  return others.length === 0 ? file : Buffer.from(pick(others, random))
+}
+
 function cutOff(file: Buffer, random: Random): Buffer {
   return file.subarray(0, random.below(file.length + 1))
 }
@@ -82,13 +88,21 @@ function framesOf(segment: Buffer): Frame[] {
   return frames
 }
 
+/** Its length and what is sealed: proof that it was written, whatever became of its checksum. */
+const sealedPartsOf = ({ start, end }: Frame): Frame[] => [
+  { start, end: start + 4 },
+  { start: start + frameHeadBytes, end },
+]
+
 /**
  * What must come of damaged files by the rules of recovery, decided without any of its code: `null`
  * when the start must be refused; otherwise the files without what may be lost.
  */
 export function undamagedPart(whole: Files, damaged: Files): Files | null {
   const kept = new Map(whole)
-  const segments = [...whole.keys()].filter((path) => path.endsWith('.wal')).toSorted()
+  // Where the last segment is gone without a trace, the one before it is the last.
+  const isThere = (path: string): boolean => path.endsWith('.wal') && damaged.has(path)
+  const last = [...whole.keys()].filter(isThere).toSorted().at(-1)
   for (const [path, original] of whole) {
     const found = damaged.get(path)
     if (found?.equals(original) === true) continue
@@ -97,7 +111,7 @@ export function undamagedPart(whole: Files, damaged: Files): Files | null {
       kept.delete(path)
       continue
     }
-    if (path !== segments.at(-1)) return null
+    if (path !== last) return null
     const end = intactEnd(original, found)
     if (end === null) return null
     if (end === 0) kept.delete(path)
@@ -111,10 +125,11 @@ function intactEnd(original: Buffer, found: Buffer): number | null {
   const common = commonLength(original, found)
   if (common < segmentHeaderBytes) return found.length > segmentHeaderBytes ? null : 0
   const frames = framesOf(original)
+  const isKept = ({ start, end: partEnd }: Frame): boolean =>
+    found.subarray(start, partEnd).equals(original.subarray(start, partEnd))
   const end = frames.findLast((frame) => frame.end <= common)?.end ?? segmentHeaderBytes
-  const isWholeBehind = frames.some(({ start, end: frameEnd }) => {
-    if (start <= end) return false
-    return found.subarray(start, frameEnd).equals(original.subarray(start, frameEnd))
+  const isWholeBehind = frames.some((frame) => {
+    return frame.start > end && sealedPartsOf(frame).every(isKept)
   })
   return isWholeBehind ? null : end
 }
