@@ -95,16 +95,16 @@ const cases: readonly Case[] = [
     says: /constraint "node\.role" must be/,
   },
   {
-    what: 'mounts',
-    spec: withContainer({ Mounts: [{ Type: 'bind', Source: '/a', Target: '/b' }] }),
+    what: 'a mount of a kind that nobody can mount',
+    spec: withContainer({ Mounts: [{ Type: 'cluster', Source: 'a', Target: '/b' }] }),
     status: 501,
-    says: /TaskTemplate\.ContainerSpec\.Mounts has no effect yet/,
+    says: /TaskTemplate\.ContainerSpec\.Mounts\.0\.Type has no effect yet/,
   },
   {
-    what: 'a health check',
-    spec: withContainer({ Healthcheck: { Test: ['NONE'] } }),
+    what: 'credentials in the spec itself',
+    spec: withContainer({ PullOptions: { RegistryAuth: 'x' } }),
     status: 501,
-    says: /Healthcheck/,
+    says: /PullOptions/,
   },
   {
     what: 'a job',
@@ -112,7 +112,6 @@ const cases: readonly Case[] = [
     status: 501,
     says: /ReplicatedJob/,
   },
-  { what: 'host mode', spec: withPort({ PublishMode: 'host' }), status: 501, says: /PublishMode/ },
   { what: 'UDP', spec: withPort({ Protocol: 'udp' }), status: 501, says: /Protocol/ },
   {
     what: 'an update order that is not followed yet',

@@ -80,9 +80,10 @@ test('what is wrong is refused, and says where', () => {
   for (const [given, words] of cases) assert.match(ofContainer(given), words)
 })
 
+const publish = (port: object): string =>
+  ofService({ EndpointSpec: { Ports: [{ TargetPort: 53, ...port }] } })
+
 test('ports in mode host may be of any protocol, through the ingress only tcp', () => {
-  const publish = (port: object): string =>
-    ofService({ EndpointSpec: { Ports: [{ TargetPort: 53, ...port }] } })
   assert.equal(publish({ PublishMode: 'host', Protocol: 'udp', PublishedPort: 53 }), 'accepted')
   assert.match(publish({ Protocol: 'udp' }), /^501 EndpointSpec\.Ports\.0\.Protocol/)
   assert.equal(publish({ Protocol: '' }), 'accepted')

@@ -6,6 +6,8 @@ import { ProcessEngine } from '../../../src/containers/process-engine.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { containerRequest } from './container-request.ts'
 
+const openFiles = (): number => readdirSync('/proc/self/fd').length
+
 /** All of them: MESH_LEAK_ROUNDS=1000. */
 const rounds = Number(process.env['MESH_LEAK_ROUNDS'] ?? 50)
 
@@ -13,7 +15,6 @@ test('nothing is left of processes that come and go', async (t) => {
   const environment = { PATH: process.env['PATH'] }
   const engine = new ProcessEngine({ clock: systemClock, log: silentLog, environment })
   t.after(() => engine.close())
-  const openFiles = (): number => readdirSync('/proc/self/fd').length
   const round = async (name: string): Promise<void> => {
     const { id } = await engine.create(containerRequest(name, { args: ['sleep', '60'] }))
     await engine.start(id)

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PullProgress } from '../../../src/containers/pull-progress.ts'
 
+const detail = (current: number, total: number): object => ({
+  progressDetail: { current, total },
+})
+
 test("docker's lines become one text that counts layers and megabytes", () => {
   const progress = new PullProgress('app:1')
-  const detail = (current: number, total: number): object => ({
-    progressDetail: { current, total },
-  })
   const steps: readonly (readonly [object, string])[] = [
     [{ status: 'Pulling from app', id: '1' }, 'pulling app:1'],
     [{ status: 'Pulling fs layer', id: 'a' }, 'pulling app:1: 0 of 1 layers'],
