@@ -1,17 +1,19 @@
 import type { Json } from '../../mesh/base/json.ts'
 import { nameProblem, serviceClaims } from '../model/claims.ts'
-import type { EndpointSpec, PortConfig, Service, ServiceSpec, TaskSpec } from '../model/docker.ts'
+import type { EndpointSpec, PortConfig, Service, ServiceSpec } from '../model/docker.ts'
 import { parseMeshLabels } from '../model/ingress-labels.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { publishPorts } from '../model/published-ports.ts'
+import { rfc3339 } from '../model/rfc3339.ts'
+import { rollBack } from '../model/rollback.ts'
 import { constraintProblem } from '../orchestrator/constraint.ts'
-import { badRequest, complain, notYet } from './api-error.ts'
+import { preferenceProblem } from '../orchestrator/spread.ts'
+import { badRequest, complain, conflict, notYet } from './api-error.ts'
 import { asJson } from './as-json.ts'
 import type { ApiDeps } from './deps.ts'
 import type { Found } from './lookup.ts'
-import { firstDifference } from './same-value.ts'
 import type { SubmittedSpec } from './service-schema.ts'
-import { withDefaults, withMode } from './spec-defaults.ts'
+import { withMode } from './spec-defaults.ts'
 
 export interface ServiceDraft {
   readonly claims: readonly string[]
@@ -20,38 +22,56 @@ export interface ServiceDraft {
 
 interface Surroundings {
   readonly view: ClusterView
-  readonly deps: Pick<ApiDeps, 'random'>
+  readonly deps: Pick<ApiDeps, 'clock' | 'random'>
 }
 
 /** What a service object shall be; everything that is wrong with the spec is said here. */
 export function draftService(spec: ServiceSpec, around: Surroundings): ServiceDraft {
   const problem = nameProblem(spec.Name)
   if (problem !== null) throw badRequest(problem)
-  refuseConstraints(spec)
-  const index = around.view.catalog.index + 1
-  return draft({ spec: withMode(spec), specVersion: index, current: null }, around)
+  return draft(withMode(spec), null, around)
 }
 
-/** The object after an update: replicas, labels and ports may change, what tasks are made of not. */
+/** The object after an update. A former update ends with it; the leader goes on from where that was. */
 export function redraftService(
   old: Found<Service>,
   submitted: SubmittedSpec,
   around: Surroundings,
 ): ServiceDraft {
   const before = old.body.Spec
-  const wanted = withMode({ ...submitted, Name: submitted.Name ?? before.Name })
-  refuseFixedFields(before, wanted)
-  const spec = { ...wanted, TaskTemplate: before.TaskTemplate }
-  return draft({ spec, specVersion: old.body.SpecVersion.Index, current: old.body }, around)
+  const spec = withMode({ ...submitted, Name: submitted.Name ?? before.Name })
+  refuseFixedFields(before, spec)
+  return draft(spec, old.body, around)
 }
 
-interface Wanted {
-  readonly spec: ServiceSpec
-  readonly specVersion: number
-  readonly current: Service | null
+/** The object as it was before its last change; asked again, as it was before that. */
+export function rollBackService(old: Found<Service>, around: Surroundings): ServiceDraft {
+  const name = old.body.Spec.Name
+  if (old.body.PreviousSpec === undefined) {
+    throw badRequest(
+      `service ${name} does not have a previous spec`,
+      'it was not changed since it was created, or the change was rolled back already',
+    )
+  }
+  const rolledBack = rollBack(old.body, {
+    id: old.id,
+    catalog: around.view.catalog,
+    random: around.deps.random,
+    status: {
+      State: 'rollback_started',
+      StartedAt: rfc3339(around.deps.clock.nowMs()),
+      Message: 'manually requested rollback',
+    },
+    isByHand: true,
+  })
+  if (rolledBack.kind === 'refused') {
+    throw conflict(`service ${name} cannot be rolled back`, rolledBack.problem)
+  }
+  return { claims: rolledBack.claims, body: asJson(rolledBack.body) }
 }
 
-function draft({ spec, specVersion, current }: Wanted, around: Surroundings): ServiceDraft {
+function draft(spec: ServiceSpec, current: Service | null, around: Surroundings): ServiceDraft {
+  refusePlacement(spec)
   const ports = portsOf(spec, current, around)
   refuseLabels(spec, ports)
   const endpoint: EndpointSpec = { Mode: 'vip', ...spec.EndpointSpec }
@@ -59,7 +79,7 @@ function draft({ spec, specVersion, current }: Wanted, around: Surroundings): Se
     Spec: spec,
     ...(current === null ? {} : { PreviousSpec: current.Spec }),
     Endpoint: { Spec: endpoint, ...(ports.length === 0 ? {} : { Ports: ports }) },
-    SpecVersion: { Index: specVersion },
+    SpecVersion: { Index: around.view.catalog.index + 1 },
   }
   refuseSize(body)
   return { claims: serviceClaims(body), body: asJson(body) }
@@ -91,34 +111,23 @@ function refuseLabels(spec: ServiceSpec, ports: readonly PortConfig[]): void {
   throw notYet(`label mesh.ingress.${stray}.… has no effect: the service publishes ${known}`)
 }
 
-function refuseConstraints(spec: ServiceSpec): void {
-  const constraints = spec.TaskTemplate.Placement?.Constraints ?? []
-  const problem = constraints.map(constraintProblem).find((found) => found !== null)
+function refusePlacement({ TaskTemplate: { Placement: placement } }: ServiceSpec): void {
+  const spreads = (placement?.Preferences ?? []).map(({ Spread: spread }) => spread)
+  const problems = [
+    ...(placement?.Constraints ?? []).map(constraintProblem),
+    ...spreads.map((spread) => preferenceProblem(spread?.SpreadDescriptor ?? '')),
+  ]
+  const problem = problems.find((found) => found !== null)
   if (problem !== undefined) throw badRequest(`invalid service spec: ${problem}`)
 }
 
+/** In Swarm they are fixed too. */
 function refuseFixedFields(before: ServiceSpec, wanted: ServiceSpec): void {
-  if (wanted.Name !== before.Name) {
-    throw notYet('changing the Name of a service has no effect yet', 'create it anew')
-  }
+  const hint = 'create a new service, and remove this one'
+  if (wanted.Name !== before.Name) throw notYet('renaming services is not supported', hint)
   if ((wanted.Mode?.Global === undefined) !== (before.Mode?.Global === undefined)) {
-    throw notYet('changing the Mode of a service has no effect yet', 'create it anew')
+    throw notYet('service mode change is not allowed', hint)
   }
-  const difference = firstDifference(comparable(before), comparable(wanted), 'TaskTemplate')
-  if (difference === null) return
-  throw notYet(
-    `changing ${difference} of a service has no effect yet`,
-    'remove the service and create it anew; replicas, labels and ports can be changed',
-  )
-}
-
-/** With defaults and the image's tag filled in: docker's client adds `latest` to every update. */
-function comparable(spec: ServiceSpec): TaskSpec {
-  const { TaskTemplate: task } = withDefaults(spec)
-  const { Image } = task.ContainerSpec
-  const isTagged = Image.includes('@') || Image.lastIndexOf(':') > Image.lastIndexOf('/')
-  const tagged = isTagged ? Image : `${Image}:latest`
-  return { ...task, ContainerSpec: { ...task.ContainerSpec, Image: tagged } }
 }
 
 const specLimitBytes = 512 * 1024

@@ -17,14 +17,18 @@ const text = z.string().max(64 * 1024)
 const textMap = z.record(z.string().min(1, 'a label needs a name'), text)
 const port = z.int().min(0).max(65_535)
 
-/** What the docker CLI sends, and `insertDefaults` shows, when nobody asked for anything. */
-const rollout = z.strictObject({
-  Parallelism: only(1).exactOptional(),
-  Delay: later.exactOptional(),
-  FailureAction: only('pause').exactOptional(),
-  Monitor: only(5_000_000_000).exactOptional(),
-  MaxFailureRatio: later.exactOptional(),
-  Order: only('stop-first').exactOptional(),
+const updateConfig = z.strictObject({
+  Parallelism: count.exactOptional(),
+  Delay: durationNs.exactOptional(),
+  FailureAction: z.enum(['pause', 'continue', 'rollback']).exactOptional(),
+  Monitor: durationNs.exactOptional(),
+  MaxFailureRatio: z.number().min(0).max(1).exactOptional(),
+  Order: z.enum(['stop-first', 'start-first']).exactOptional(),
+})
+
+/** What goes back never goes back again. */
+const rollbackConfig = updateConfig.extend({
+  FailureAction: z.enum(['pause', 'continue']).exactOptional(),
 })
 
 const resources = z.strictObject({
@@ -55,7 +59,14 @@ const restartPolicy = z.strictObject({
 
 const placement = z.strictObject({
   Constraints: z.array(z.string().max(4096)).max(1000).exactOptional(),
-  Preferences: later.exactOptional(),
+  Preferences: z
+    .array(
+      z.strictObject({
+        Spread: z.strictObject({ SpreadDescriptor: z.string().max(4096) }).exactOptional(),
+      }),
+    )
+    .max(100)
+    .exactOptional(),
   MaxReplicas: count.exactOptional(),
   Platforms: z
     .array(
@@ -121,8 +132,8 @@ export const serviceSpecSchema: z.ZodType<SubmittedSpec> = z.strictObject({
   Labels: textMap.exactOptional(),
   TaskTemplate: taskSpec,
   Mode: mode.exactOptional(),
-  UpdateConfig: rollout.exactOptional(),
-  RollbackConfig: rollout.exactOptional(),
+  UpdateConfig: updateConfig.exactOptional(),
+  RollbackConfig: rollbackConfig.exactOptional(),
   Networks: later.exactOptional(),
   EndpointSpec: z
     .strictObject({

@@ -1,7 +1,7 @@
 import { drawId } from '../../mesh/base/ids.ts'
 import type { Service, ServiceSpec } from '../model/docker.ts'
 import type { ClusterView } from '../model/observed.ts'
-import { hasStatus, notYet } from './api-error.ts'
+import { badRequest, hasStatus } from './api-error.ts'
 import type { ApiContext } from './api-context.ts'
 import { decode } from './decode.ts'
 import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
@@ -10,7 +10,7 @@ import { all, find, type Found } from './lookup.ts'
 import { registryAuthOf, registryAuthOfUpdate, withRegistryAuth } from './registry-auth.ts'
 import { renderService, serviceStatuses } from './render.ts'
 import { readJson } from './request-body.ts'
-import { draftService, redraftService } from './service-draft.ts'
+import { draftService, redraftService, rollBackService } from './service-draft.ts'
 import { serviceSpecSchema } from './service-schema.ts'
 import { withDefaults } from './spec-defaults.ts'
 
@@ -90,17 +90,30 @@ export async function updateService(
 ): Promise<void> {
   context.refuseOnWorker()
   const version = requiredVersion(exchange.query)
-  if (exchange.query.get('rollback')) throw notYet('rollback has no effect yet')
-  const submitted = decode(serviceSpecSchema, await readJson(exchange.req), 'service spec')
+  const isRollback = asksForRollback(exchange.query)
+  const body = await readJson(exchange.req)
+  const submitted = isRollback ? null : decode(serviceSpecSchema, body, 'service spec')
   const view = await context.currentView()
   const old = findService(view, reference)
-  const from = exchange.query.get('registryAuthFrom')
-  const auth = registryAuthOfUpdate(exchange.req, from, old.body)
-  const draft = redraftService(old, withRegistryAuth(submitted, auth), { view, deps: context.deps })
+  const around = { view, deps: context.deps }
+  const draft =
+    submitted === null
+      ? rollBackService(old, around)
+      : redraftService(old, withRegistryAuth(submitted, authOf(exchange, old)), around)
   const object = { kind: 'service', id: old.id, ...draft }
   await context.write([{ kind: 'update', object, ifVersion: version }])
   sendJson(exchange, 200, { Warnings: null })
 }
+
+/** The spec that is sent along says nothing then: clients send the one that they have. */
+function asksForRollback(query: URLSearchParams): boolean {
+  const asked = query.get('rollback') ?? ''
+  if (asked === '' || asked === 'previous') return asked === 'previous'
+  throw badRequest(`unrecognized Rollback option ${asked}`, undefined, 'use rollback=previous')
+}
+
+const authOf = ({ req, query }: Exchange, { body }: Found<Service>): string | null =>
+  registryAuthOfUpdate(req, query.get('registryAuthFrom'), body)
 
 export async function removeService(
   context: ApiContext,

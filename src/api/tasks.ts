@@ -1,5 +1,9 @@
 import type { Service, Task } from '../model/docker.ts'
+import { nodeById } from '../model/node-view.ts'
 import type { ClusterView } from '../model/observed.ts'
+import { serviceById } from '../model/service-view.ts'
+import { taskById } from '../model/task-view.ts'
+import { isOutdated } from '../orchestrator/outdated.ts'
 import type { ApiContext } from './api-context.ts'
 import { hasStatus } from './api-error.ts'
 import { sendJson, type Exchange } from './exchange.ts'
@@ -76,23 +80,25 @@ function idOr(reference: string, look: (reference: string) => { readonly id: str
 
 function isWanted(task: Found<Task>, filters: Filters, view: ClusterView): boolean {
   const { id, body } = task
-  const isUpToDate = String(matchesItsService(body, view))
   return (
     passes(filters, 'id', (start) => id.startsWith(start)) &&
     passes(filters, 'service', (service) => service === body.ServiceID) &&
     passes(filters, 'node', (node) => node === body.NodeID) &&
     passes(filters, 'name', (start) => taskName(task).startsWith(start)) &&
     passes(filters, 'desired-state', (state) => state === body.DesiredState) &&
-    passes(filters, '_up-to-date', (wanted) => String(isTrue(wanted)) === isUpToDate) &&
+    passes(filters, '_up-to-date', (wanted) => isTrue(wanted) === isUpToDate(task, view)) &&
     passesLabels(filters, 'label', labelsOf(body, view))
   )
 }
 
 const isTrue = (text: string): boolean => ['1', 'true'].includes(text.toLowerCase())
 
-function matchesItsService(task: Task, view: ClusterView): boolean {
-  const service = serviceOf(task, view)
-  return service !== undefined && service.SpecVersion.Index === task.SpecVersion.Index
+/** Docker's clients watch an update by it. */
+function isUpToDate({ id, body }: Found<Task>, view: ClusterView): boolean {
+  const task = taskById(view.catalog, id)
+  const service = serviceById(view.catalog, body.ServiceID)
+  if (task === undefined || service === undefined) return false
+  return !isOutdated(task, service, nodeById(view.catalog, body.NodeID ?? ''))
 }
 
 function labelsOf(task: Task, view: ClusterView): Readonly<Record<string, string>> {

@@ -114,9 +114,9 @@ const cases: readonly Case[] = [
   },
   { what: 'UDP', spec: withPort({ Protocol: 'udp' }), status: 501, says: /Protocol/ },
   {
-    what: 'an update order that is not followed yet',
-    spec: { ...webSpec, UpdateConfig: { Order: 'start-first' } },
-    status: 501,
+    what: 'an update order that is none',
+    spec: { ...webSpec, UpdateConfig: { Order: 'sideways' } },
+    status: 400,
     says: /UpdateConfig\.Order/,
   },
   {

@@ -90,6 +90,9 @@ test("an update through docker's own CLI changes labels and ports", { skip }, as
   const untagged = { TaskTemplate: { ContainerSpec: { Image: 'host:5000/img' } }, Name: 'plain' }
   assert.equal((await server.call('POST', '/services/create', untagged)).status, 201)
   await ok(server, 'service', 'scale', '--detach', 'plain=2')
-  const forced = await docker(server, 'service', 'update', '--detach', '--force', 'web')
-  assert.match(forced.err, /ForceUpdate of a service has no effect yet/)
+  await ok(server, 'service', 'update', '--detach', '--force', 'web')
+  const forced = ['service', 'inspect', '--format', '{{.Spec.TaskTemplate.ForceUpdate}}', 'web']
+  assert.equal(await ok(server, ...forced), '1\n')
+  await ok(server, 'service', 'rollback', '--detach', 'web')
+  assert.equal(await ok(server, ...forced), '0\n')
 })

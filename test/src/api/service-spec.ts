@@ -52,5 +52,7 @@ export interface ShownService {
   readonly Version: { readonly Index: number }
   readonly Spec: typeof webSpec & { readonly [field: string]: unknown }
   readonly Endpoint: { readonly Ports?: readonly { readonly PublishedPort: number }[] }
+  readonly PreviousSpec?: unknown
+  readonly UpdateStatus?: unknown
   readonly ServiceStatus?: { readonly RunningTasks: number; readonly DesiredTasks: number }
 }

@@ -90,16 +90,73 @@ test('an update of an older version is out of sequence, in words that docker kno
   assert.match(messageOf(json), /update out of sequence/)
 })
 
-test('a changed task template is refused by name, the rest of the service untouched', async () => {
+async function update(server: ApiServer, change: object, query = ''): Promise<ShownService> {
+  const before = await inspect(server, 'web')
+  const path = `/services/web/update?version=${before.Version.Index}${query}`
+  const { status, text } = await server.call('POST', path, { ...before.Spec, ...change })
+  assert.equal(status, 200, text)
+  return inspect(server, 'web')
+}
+
+test('an update keeps the former spec; a rollback swaps the two, and swaps them again', async () => {
   await using server = await startApi()
   await create(server, webSpec)
-  const before = await inspect(server, 'web')
-  const TaskTemplate = { ...before.Spec.TaskTemplate, ForceUpdate: 1 }
-  const path = `/services/web/update?version=${before.Version.Index}`
-  const { status, json } = await server.call('POST', path, { ...before.Spec, TaskTemplate })
-  assert.equal(status, 501)
-  assert.match(messageOf(json), /TaskTemplate\.ForceUpdate .*no effect yet/)
-  assert.deepEqual(await inspect(server, 'web'), before)
+  const first = (await inspect(server, 'web')).Spec
+  const TaskTemplate = { ...first.TaskTemplate, ForceUpdate: 1 }
+  const updated = await update(server, { TaskTemplate })
+  assert.deepEqual(updated.PreviousSpec, first)
+  assert.equal(updated.UpdateStatus, undefined, 'the leader finds out what it means')
+  for (const forces of [0, 1]) {
+    const { Spec, UpdateStatus } = await update(server, {}, '&rollback=previous')
+    assert.equal(Spec.TaskTemplate.ForceUpdate, forces)
+    const { State, Message } = UpdateStatus as { State: string; Message: string }
+    assert.equal(`${State}: ${Message}`, 'rollback_started: manually requested rollback')
+  }
+})
+
+test('a rollback frees and takes ports, unless somebody else has them by now', async () => {
+  await using server = await startApi()
+  await create(server, webSpec)
+  await update(server, { EndpointSpec: { Mode: 'vip' } })
+  await create(server, { ...webSpec, Name: 'other' })
+  const { Version, Spec } = await inspect(server, 'web')
+  const path = `/services/web/update?version=${Version.Index}&rollback=previous`
+  const refused = await server.call('POST', path, Spec)
+  assert.equal(refused.status, 409)
+  assert.match(messageOf(refused.json), /cannot be rolled back.*8080/)
+  await server.call('DELETE', '/services/other')
+  const { Endpoint } = await update(server, {}, '&rollback=previous')
+  assert.equal(Endpoint.Ports?.[0]?.PublishedPort, 8080)
+})
+
+test('what cannot be rolled back, and what cannot be changed, says so', async () => {
+  await using server = await startApi()
+  await create(server, webSpec)
+  const { Version, Spec } = await inspect(server, 'web')
+  const path = `/services/web/update?version=${Version.Index}`
+  const cases = [
+    { query: '&rollback=previous', change: {}, status: 400, says: /does not have a previous spec/ },
+    { query: '&rollback=all', change: {}, status: 400, says: /rollback=previous/ },
+    { query: '', change: { Name: 'www' }, status: 501, says: /renaming services/ },
+    { query: '', change: { Mode: { Global: {} } }, status: 501, says: /mode change/ },
+    {
+      query: '',
+      change: { UpdateConfig: { Order: 'no' } },
+      status: 400,
+      says: /UpdateConfig.Order/,
+    },
+    {
+      query: '',
+      change: { RollbackConfig: { FailureAction: 'rollback' } },
+      status: 400,
+      says: /FailureAction/,
+    },
+  ]
+  for (const { query, change, status, says } of cases) {
+    const answer = await server.call('POST', path + query, { ...Spec, ...change })
+    assert.equal(answer.status, status, answer.text)
+    assert.match(messageOf(answer.json), says)
+  }
 })
 
 test('a name and a port that are taken are a conflict that names the holder', async () => {
