@@ -31,10 +31,9 @@ const readers: Readonly<Record<ObjectKind, (object: StoredObject) => Facts>> = {
 }
 
 function serviceFacts(service: Service): Facts {
-  const { Spec } = service
+  const { Spec, UpdateStatus } = service
   const mode = modeView(Spec.Mode)
   const replicas = mode.kind === 'replicated' ? { replicas: String(mode.replicas) } : {}
-  const { UpdateStatus } = service as { readonly UpdateStatus?: { readonly State?: string } }
   return {
     always: { name: Spec.Name },
     changing: {

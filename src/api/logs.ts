@@ -1,6 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import { nodeById } from '../model/node-view.ts'
-import type { Service } from '../model/docker.ts'
+import type { TaskSpec } from '../model/docker.ts'
 import { compareTaskStates } from '../model/task-state.ts'
 import { taskById, tasksOf, type TaskView } from '../model/task-view.ts'
 import type { ClusterView } from '../model/observed.ts'
@@ -31,7 +31,12 @@ export async function serviceLogs(
   const { id, body } = findService(await context.currentView(), reference)
   const isWanted = (task: TaskView): boolean => task.serviceId === id
   const exists = (view: ClusterView): boolean => view.catalog.get('service', id) !== undefined
-  await answer(context, exchange, { query, isRaw: hasTerminal(body), isWanted, exists })
+  await answer(context, exchange, {
+    query,
+    isRaw: hasTerminal(body.Spec.TaskTemplate),
+    isWanted,
+    exists,
+  })
 }
 
 export async function taskLogs(
@@ -44,14 +49,11 @@ export async function taskLogs(
   const { id, body } = findTask(view, reference)
   const isWanted = (task: TaskView): boolean => task.id === id
   const exists = (now: ClusterView): boolean => taskById(now.catalog, id)?.hasEnded === false
-  const isRaw = hasTerminal({ Spec: { TaskTemplate: body.Spec } })
+  const isRaw = hasTerminal(body.Spec)
   await answer(context, exchange, { query, isRaw, isWanted, exists })
 }
 
-function hasTerminal({ Spec }: { readonly Spec: Pick<Service['Spec'], 'TaskTemplate'> }): boolean {
-  const { TTY } = Spec.TaskTemplate.ContainerSpec as { readonly TTY?: unknown }
-  return TTY === true
-}
+const hasTerminal = ({ ContainerSpec }: TaskSpec): boolean => ContainerSpec.TTY === true
 
 interface Wanted {
   readonly query: LogQuery
