@@ -62,15 +62,15 @@ export class Snapshots {
     await disk.replace(this.#pathOf(snapshot.meta), Buffer.concat([header, sealed]))
   }
 
-  /** Null when it is missing or damaged; the log says which. */
+  /** Null when it is missing, damaged or another one than its name says; the log says which. */
   async load(wanted: { readonly index: number; readonly term: number }): Promise<Snapshot | null> {
     const path = this.#pathOf(wanted)
     const file = await this.#options.disk.read(path)
     const snapshot = file === null ? null : this.#parse(file)
-    if (snapshot === null) {
-      this.#options.log.warn({ path, isMissing: file === null }, 'a snapshot cannot be read')
-    }
-    return snapshot
+    if (snapshot !== null && this.#pathOf(snapshot.meta) === path) return snapshot
+    const facts = { path, isMissing: file === null, isAnother: snapshot !== null }
+    this.#options.log.warn(facts, 'a snapshot cannot be read')
+    return null
   }
 
   /** Removes all but the newest ones. */

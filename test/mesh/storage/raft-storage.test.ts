@@ -217,6 +217,21 @@ test('a damaged newest snapshot falls back on the one before while the log still
   assert.deepEqual([again.firstIndex(), again.lastIndex()], [11, 30])
 })
 
+test('a snapshot under the name of a newer one is not taken for it', async () => {
+  const disk = new MemoryDisk()
+  const storage = await open(disk)
+  await save(storage, { entries: entries(1, 30) })
+  for (const index of [10, 20]) {
+    await storage.saveSnapshotFile(snapshotAt(index))
+    await storage.adoptSnapshot(snapshotAt(index), 30)
+  }
+  const [older, newer] = await disk.list('raft/snapshots')
+  const stale = await disk.read(`raft/snapshots/${older}`)
+  await disk.replace(`raft/snapshots/${newer}`, stale ?? new Uint8Array())
+  await disk.remove(`raft/snapshots/${older}`)
+  assert.equal((await open(disk)).snapshot(), null)
+})
+
 test('nothing on the disk shows what an entry or a snapshot says', async () => {
   const disk = new MemoryDisk()
   const storage = await open(disk)
