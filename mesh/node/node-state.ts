@@ -3,6 +3,7 @@ import type { Disk } from '../base/disk.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { MemberAddress } from '../catalog/policy.ts'
 import { encodeIdentity, identityFile, type NodeIdentity } from '../identity/node-identity.ts'
+import { clearRaftFiles } from './raft-files.ts'
 import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
 import { memberAddress } from '../wire/member-address.ts'
 
@@ -46,6 +47,13 @@ export async function saveIdentity(disk: Disk, identity: NodeIdentity): Promise<
 
 export async function saveAcquaintance(disk: Disk, known: Acquaintance): Promise<void> {
   await disk.replace(acquaintancePath, encodeJson(known))
+}
+
+/** As if this machine had never been a member of a cluster. The identity first: without it nothing counts. */
+export async function forgetMembership(disk: Disk): Promise<void> {
+  await disk.remove(identityPath)
+  await disk.remove(acquaintancePath)
+  await clearRaftFiles(disk)
 }
 
 async function load<T>(disk: Disk, path: string, schema: z.ZodType<T>): Promise<T | null> {

@@ -53,7 +53,8 @@ export class Agent {
   #tasks: readonly StoredObject[] | null = null
   #unwatch = (): void => {}
   #isStopping = false
-  #idle: (() => void) | null = null
+  #orphansGoing = 0
+  #awaited: { readonly isSo: () => boolean; readonly resolve: () => void } | null = null
 
   constructor(options: AgentOptions, deps: AgentDeps) {
     this.#options = options
@@ -100,11 +101,18 @@ export class Agent {
     this.#isStopping = true
     if (this.#deps.engine.kind === 'process') {
       for (const runner of this.#runners.values()) runner.daemonStops()
-      await this.#whenIdle()
+      await this.#when(() => this.#isIdle)
     }
     this.#unwatch()
     this.#link.close()
     for (const runner of this.#runners.values()) runner.close()
+  }
+
+  /** The node leaves its cluster: every task is drained and stopped, and nothing of it stays. */
+  async retire(): Promise<void> {
+    this.update([])
+    this.#isStopping = true
+    await this.#when(() => this.#runners.size === 0 && this.#orphansGoing === 0)
   }
 
   #updateTask(object: StoredObject): void {
@@ -154,10 +162,13 @@ export class Agent {
 
   async #removeOrphan({ id, taskId }: ContainerState): Promise<void> {
     this.#deps.log.info({ task: taskId, container: id }, 'removing what no task owns any more')
+    this.#orphansGoing++
     const answer = await this.#link.call(async (engine) => {
       await engine.stop(id, { signal: null, graceMs: orphanGraceMs })
       await engine.remove(id)
     })
+    this.#orphansGoing--
+    this.#tellAwaited()
     // Found again at the next reading of the engine, or the next start.
     if (answer.kind === 'failed') this.#deps.log.warn({ task: taskId, ...answer }, 'cannot remove')
   }
@@ -170,17 +181,21 @@ export class Agent {
 
   #moved(runner: TaskRunner): void {
     if (runner.isGone && this.#runners.get(runner.id) === runner) this.#runners.delete(runner.id)
-    if (this.#isIdle) this.#idle?.()
+    this.#tellAwaited()
+  }
+
+  #tellAwaited(): void {
+    if (this.#awaited?.isSo() === true) this.#awaited.resolve()
   }
 
   get #isIdle(): boolean {
     return [...this.#runners.values()].every((runner) => !runner.isActive)
   }
 
-  #whenIdle(): Promise<void> {
-    if (this.#isIdle) return Promise.resolve()
+  #when(isSo: () => boolean): Promise<void> {
+    if (isSo()) return Promise.resolve()
     return new Promise((resolve) => {
-      this.#idle = resolve
+      this.#awaited = { isSo, resolve }
     })
   }
 }

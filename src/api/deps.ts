@@ -12,7 +12,14 @@ import type { LogLine, LogQuery } from './log-line.ts'
 export interface ApiDeps {
   readonly node: Pick<
     MeshNode,
-    'self' | 'clusterId' | 'role' | 'propose' | 'barrier' | 'leader' | 'watchCatalog'
+    | 'self'
+    | 'clusterId'
+    | 'role'
+    | 'propose'
+    | 'barrier'
+    | 'leader'
+    | 'watchCatalog'
+    | 'isRaftMember'
   >
   readonly view: () => ClusterView
   /** Calls `listener` after each change of the view; returns the function that ends it. */
@@ -30,6 +37,8 @@ export interface ApiDeps {
   readonly dialApi: (node: NodeId) => ApiRoute
   /** The same for streams, which keep their connections to themselves. */
   readonly dialLogs: (node: NodeId) => ApiRoute
+  /** Ends this node's membership: its daemon stops all tasks, forgets the cluster and ends. */
+  readonly leave: () => void
   readonly joinToken: (caCertificatePem: string, secret: string) => string
   readonly clock: Clock
   readonly random: Random

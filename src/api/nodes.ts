@@ -1,10 +1,10 @@
 import type { Node } from '../model/docker.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { ApiContext } from './api-context.ts'
-import { asJson } from './as-json.ts'
-import { conflict, notYet } from './api-error.ts'
+import { conflict } from './api-error.ts'
 import { decode } from './decode.ts'
 import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
+import { nameOf, refuseManagerRemoval, updateSpec } from './node-role.ts'
 import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
 import { all, find, type Found } from './lookup.ts'
 import { isUp, renderNode } from './render.ts'
@@ -34,7 +34,7 @@ function isWanted({ id, body }: Found<Node>, filters: Filters): boolean {
   )
 }
 
-const namesOf = ({ body }: Found<Node>): string[] => [body.Spec.Name || body.Description.Hostname]
+const namesOf = (node: Found<Node>): string[] => [nameOf(node)]
 
 /** `self` is ours: the node that answers. */
 export function findNode(view: ClusterView, reference: string, self: string): Found<Node> {
@@ -61,15 +61,7 @@ export async function updateNode(
   const version = requiredVersion(exchange.query)
   const spec = decode(nodeSpecSchema, await readJson(exchange.req), 'node spec')
   const old = findNode(await context.currentView(), reference, context.deps.node.self)
-  if (spec.Role !== old.body.Spec.Role) {
-    throw notYet(
-      'changing the Role of a node has no effect yet',
-      `join it anew with a token for ${spec.Role}s`,
-    )
-  }
-  const body = { ...old.body, Spec: spec }
-  const object = { kind: 'node', id: old.id, claims: old.claims, body: asJson(body) }
-  await context.write([{ kind: 'update', object, ifVersion: version }])
+  await updateSpec(context, { ...old, version }, spec)
   exchange.res.writeHead(200, { 'content-length': 0 }).end()
 }
 
@@ -80,43 +72,14 @@ export async function removeNode(
 ): Promise<void> {
   const view = await context.currentView()
   const node = findNode(view, reference, context.deps.node.self)
-  refuseRemoval(node, view, {
-    self: context.deps.node.self,
-    isForced: isSet(exchange.query, 'force'),
-  })
-  await context.write([{ kind: 'delete', ref: { kind: 'node', id: node.id }, ifVersion: null }])
-  exchange.res.writeHead(200, { 'content-length': 0 }).end()
-}
-
-function refuseRemoval(
-  node: Found<Node>,
-  view: ClusterView,
-  { self, isForced }: { readonly self: string; readonly isForced: boolean },
-): void {
-  const name = node.body.Description.Hostname
-  if (node.id === self) {
-    throw conflict(`node ${name} cannot remove itself`, undefined, 'ask another manager')
-  }
-  if (isUp(node, view) && !isForced) {
+  if (isUp(node, view) && !isSet(exchange.query, 'force')) {
     throw conflict(
-      `node ${name} is not down and can't be removed`,
+      `node ${nameOf(node)} is not down and can't be removed`,
       'its tasks run, and it would be shut out at once',
       'stop meshd on it first, or use --force',
     )
   }
-  if (node.body.Spec.Role === 'manager') refuseLossOfQuorum(node, view)
-}
-
-/** The managers that stay must be able to agree without the one that goes. */
-function refuseLossOfQuorum(node: Found<Node>, view: ClusterView): void {
-  const remaining = all<Node>(view.catalog, 'node').filter(
-    ({ id, body }) => body.Spec.Role === 'manager' && id !== node.id,
-  )
-  const reachable = remaining.filter((manager) => isUp(manager, view)).length
-  if (reachable > remaining.length / 2) return
-  throw conflict(
-    `removing manager ${node.body.Description.Hostname} would cost the cluster its quorum`,
-    `only ${reachable} of the other ${remaining.length} managers can be reached`,
-    'bring the others back first',
-  )
+  refuseManagerRemoval(node, context)
+  await context.write([{ kind: 'delete', ref: { kind: 'node', id: node.id }, ifVersion: null }])
+  exchange.res.writeHead(200, { 'content-length': 0 }).end()
 }

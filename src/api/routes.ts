@@ -4,6 +4,7 @@ import { distribution } from './distribution.ts'
 import { streamEvents } from './events.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { explainService } from './explanation.ts'
+import { leaveSwarm } from './leave.ts'
 import { serviceLogs, taskLogs } from './logs.ts'
 import { meshLogs } from './mesh-logs.ts'
 import { inspectNode, listNodes, removeNode, updateNode } from './nodes.ts'
@@ -61,7 +62,7 @@ const routes: readonly Route[] = [
     path: '/swarm/join',
     handle: refuse('swarm join', 'join with meshd up --join'),
   },
-  { method: 'POST', path: '/swarm/leave', handle: refuse('swarm leave') },
+  { method: 'POST', path: '/swarm/leave', handle: leaveSwarm },
   { method: 'GET', path: '/swarm/unlockkey', handle: refuse('swarm unlock-key') },
   { method: 'POST', path: '/swarm/unlock', handle: refuse('swarm unlock') },
   { method: 'GET', path: '/events', handle: streamEvents },

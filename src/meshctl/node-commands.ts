@@ -129,6 +129,7 @@ export async function listNodeTasks(
 }
 
 interface UpdateFlags {
+  readonly role?: string
   readonly availability?: string
   readonly labelAdd?: readonly string[]
   readonly labelRm?: readonly string[]
@@ -141,9 +142,12 @@ export async function updateNode(
   name: string,
   flags: UpdateFlags,
 ): Promise<void> {
-  const { availability, labelAdd = [], labelRm = [] } = flags
+  const { availability, role, labelAdd = [], labelRm = [] } = flags
   if (availability !== undefined && !availabilities.includes(availability)) {
     throw usage(`invalid --availability ${availability}`, `use ${availabilities.join(', ')}`)
+  }
+  if (role !== undefined && role !== 'manager' && role !== 'worker') {
+    throw usage(`invalid --role ${role}`, 'use manager or worker')
   }
   const added = pairs('--label-add', labelAdd)
   await retryOutOfSequence(async () => {
@@ -153,11 +157,34 @@ export async function updateNode(
       ...node.Spec,
       Labels: { ...Object.fromEntries(kept), ...added },
       ...(availability === undefined ? {} : { Availability: availability }),
+      ...(role === undefined ? {} : { Role: role }),
     }
     await session.client.updateNode(node.ID, node.Version.Index, spec)
   })
   session.io.out(`${name}\n`)
 }
+
+/** The nodes follow within seconds: they ask for the certificate of their new role. */
+export async function changeRole(
+  session: Session,
+  names: readonly string[],
+  role: 'manager' | 'worker',
+): Promise<void> {
+  await forEach(names, session, async (name) => {
+    const hadIt = await retryOutOfSequence(async () => {
+      const node = await session.client.node(name)
+      if (node.Spec.Role === role) return true
+      await session.client.updateNode(node.ID, node.Version.Index, { ...node.Spec, Role: role })
+      return false
+    })
+    session.io.out(hadIt ? `Node ${name} is already a ${role}.\n` : asChanged(name, role))
+  })
+}
+
+const asChanged = (name: string, role: 'manager' | 'worker'): string =>
+  role === 'manager'
+    ? `Node ${name} promoted to a manager in the swarm.\n`
+    : `Manager ${name} demoted in the swarm.\n`
 
 export async function removeNodes(
   session: Session,

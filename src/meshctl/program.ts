@@ -3,7 +3,14 @@ import { asCommandError, describe, exitCodes } from './command-error.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
 import type { Io } from './io.ts'
 import { showLogs, type LogFlags } from './logs-command.ts'
-import { inspectNodes, listNodes, listNodeTasks, removeNodes, updateNode } from './node-commands.ts'
+import {
+  changeRole,
+  inspectNodes,
+  listNodes,
+  listNodeTasks,
+  removeNodes,
+  updateNode,
+} from './node-commands.ts'
 import {
   createService,
   inspectServices,
@@ -13,7 +20,7 @@ import {
   scaleServices,
 } from './service-commands.ts'
 import { defaultHost, openClient, type Session } from './session.ts'
-import { joinToken, showInfo } from './swarm-commands.ts'
+import { joinToken, leaveSwarm, showInfo } from './swarm-commands.ts'
 
 /** Runs one command line; answers with the exit code of the process. */
 export async function runMeshctl(args: readonly string[], io: Io): Promise<number> {
@@ -100,6 +107,11 @@ const withWaitFlags = (command: Command): Command =>
     .option('-q, --quiet', 'wait without showing progress')
     .option('--timeout <duration>', 'give up waiting (default 10m; 60s when nothing can be placed)')
 
+const roleCommands = [
+  ['promote', 'manager'],
+  ['demote', 'worker'],
+] as const
+
 function addNodeCommands(node: Command, withSession: WithSession): void {
   withListFlags(node.command('ls').description('List nodes')).action(withSession(listNodes))
   withInspectFlags(node.command('inspect <node...>').description('Show nodes')).action(
@@ -114,7 +126,14 @@ function addNodeCommands(node: Command, withSession: WithSession): void {
     .option('--availability <availability>', 'active, pause or drain')
     .option('--label-add <key=value>', 'add or change a label', collect)
     .option('--label-rm <key>', 'remove a label', collect)
+    .option('--role <role>', 'manager or worker')
     .action(withSession(updateNode))
+  for (const [name, role] of roleCommands) {
+    node
+      .command(`${name} <node...>`)
+      .description(role === 'manager' ? 'Make workers managers' : 'Make managers workers')
+      .action(withSession((session: Session, names: string[]) => changeRole(session, names, role)))
+  }
   node
     .command('rm <node...>')
     .description('Remove nodes from the cluster')
@@ -200,4 +219,9 @@ function addSwarmCommands(swarm: Command, withSession: WithSession): void {
     .option('-q, --quiet', 'only print the token')
     .option('--rotate', 'make a new token; the old one stops working')
     .action(withSession(joinToken))
+  swarm
+    .command('leave')
+    .description('Take this node out of its swarm: its tasks stop, and so does its daemon')
+    .option('-f, --force', 'also a manager')
+    .action(withSession(leaveSwarm))
 }

@@ -59,7 +59,7 @@ export async function forEach<T>(
 const attempts = 4
 
 /** Reads and writes again when somebody else was faster; gives up when that goes on. */
-export async function retryOutOfSequence(write: () => Promise<void>): Promise<void> {
+export async function retryOutOfSequence<T>(write: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await write()

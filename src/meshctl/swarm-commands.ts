@@ -30,6 +30,14 @@ function addressOf({ Swarm }: ApiInfo): string {
   return own?.Addr ?? `${Swarm.NodeAddr}:2377`
 }
 
+export async function leaveSwarm(
+  { client, io }: Session,
+  flags: { readonly force?: boolean },
+): Promise<void> {
+  await client.leaveSwarm(flags.force === true)
+  io.out('Node left the swarm.\n')
+}
+
 export async function showInfo(
   session: Session,
   flags: { readonly format?: string },

@@ -13,13 +13,13 @@ export interface ApiRoute {
 
 /** Reaches the API of other nodes over mutual TLS, as the node that we are; one agent a node. */
 export class ApiDialer implements Disposable {
-  readonly #identity: NodeIdentity
+  readonly #self: Self
   readonly #clock: Clock
   readonly #maxSockets: number
   readonly #routes = new Map<NodeId, ApiRoute>()
 
-  constructor(identity: NodeIdentity, clock: Clock, maxSockets = 32) {
-    this.#identity = identity
+  constructor(self: Self, clock: Clock, maxSockets = 32) {
+    this.#self = self
     this.#clock = clock
     this.#maxSockets = maxSockets
   }
@@ -30,7 +30,7 @@ export class ApiDialer implements Disposable {
     const known = this.#routes.get(node)
     if (known?.target === target) return known
     known?.agent.destroy()
-    const member = { identity: this.#identity, clock: this.#clock, expected: node }
+    const member = { self: this.#self, clock: this.#clock, expected: node }
     const route = { target, agent: new MemberAgent(member, this.#maxSockets) }
     this.#routes.set(node, route)
     return route
@@ -42,8 +42,13 @@ export class ApiDialer implements Disposable {
   }
 }
 
-interface ExpectedMember {
+/** Looked at for each new connection: certificates are renewed. */
+interface Self {
   readonly identity: NodeIdentity
+}
+
+interface ExpectedMember {
+  readonly self: Self
   readonly clock: Clock
   readonly expected: NodeId
 }
@@ -62,7 +67,8 @@ class MemberAgent extends Agent {
     readonly port?: number
   }): TLSSocket {
     const { host = '', port = 0 } = options
-    const { identity, clock, expected } = this.#member
+    const { self, clock, expected } = this.#member
+    const { identity } = self
     const member = clientTlsOptions(identity, { alpn: ['http/1.1'] })
     const socket = connect({ ...member, host, port, timeout: 10_000 })
     socket.once('secureConnect', () => {

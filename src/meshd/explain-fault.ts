@@ -40,6 +40,11 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
     why: `its data directory holds the identity of node ${fact('node')}`,
     hint: 'start without --join to resume, or join with an empty --data-dir',
   }),
+  'daemon/removed': (fact) => ({
+    what: 'this node was removed from its cluster',
+    why: `a manager says that it knows no node ${fact('node')}; the tasks of the cluster were stopped here`,
+    hint: 'empty the data directory and start with --join to become a member again',
+  }),
   'daemon/port-taken': (fact) => ({
     what: `cannot listen on ${fact('address')} (${fact('purpose')})`,
     why: fact('reason'),

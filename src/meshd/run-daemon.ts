@@ -1,5 +1,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { MeshError } from '../../mesh/base/mesh-error.ts'
+import { forgetMembership } from '../../mesh/node/node-state.ts'
 import { startMeshNode } from '../../mesh/node/start-mesh-node.ts'
 import { NodeDisk } from '../../mesh/storage/node-disk.ts'
 import { Leader } from '../leader/leader.ts'
@@ -26,14 +28,22 @@ import { startApi } from './start-api.ts'
 /** SIGUSR2 leaves the ingress and docker's tasks to the next daemon; the others end the node. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const
 
+interface Ending {
+  readonly leaveRunning: boolean
+  /** Whoever is no member any more leaves no task behind; whoever left, no state either. */
+  readonly membership: 'kept' | 'left' | 'removed'
+}
+
+const plainEnd: Ending = { leaveRunning: false, membership: 'kept' }
+
 /** One node from start to stop. Reading order is start order; what was started last ends first. */
 export async function runDaemon(config: Config): Promise<void> {
-  const stopped = Promise.withResolvers<{ readonly leaveRunning: boolean }>()
+  const stopped = Promise.withResolvers<Ending>()
   void firstSignal(signals).then((signal) => {
-    stopped.resolve({ leaveRunning: signal === 'SIGUSR2' })
+    stopped.resolve({ leaveRunning: signal === 'SIGUSR2', membership: 'kept' })
   })
   // Started by a program that is gone now: nobody would stop us.
-  if (process.connected) process.once('disconnect', () => stopped.resolve({ leaveRunning: false }))
+  if (process.connected) process.once('disconnect', () => stopped.resolve(plainEnd))
   // Listening for that must not keep a stopped daemon alive.
   process.channel?.unref()
 
@@ -46,6 +56,12 @@ export async function runDaemon(config: Config): Promise<void> {
   const advertiseAddr = config.advertiseAddr ?? (await chooseAdvertiseAddress(config.join?.host))
   const loopDelay = scope.use(eventLoopDelaySampler())
 
+  const disk = new NodeDisk(config.dataDir)
+  let ending = plainEnd
+  scope.defer(async () => {
+    if (ending.membership === 'left') await forgetMembership(disk)
+  })
+
   const { node, how } = await startMeshNode(
     {
       facts: nodeFacts({ config, name, advertiseAddr, runtime }),
@@ -54,7 +70,7 @@ export async function runDaemon(config: Config): Promise<void> {
       join: config.join === null ? null : { ...config.join, timeoutMs: 15_000 },
     },
     {
-      disk: new NodeDisk(config.dataDir),
+      disk,
       policy: meshPolicy,
       clock,
       random,
@@ -68,6 +84,7 @@ export async function runDaemon(config: Config): Promise<void> {
     },
   )
   scope.defer(() => node.stop())
+  void node.removed.then(() => stopped.resolve({ leaveRunning: false, membership: 'removed' }))
   const store = scope.use(new ClusterStore(node))
 
   const leader = new Leader({
@@ -92,11 +109,11 @@ export async function runDaemon(config: Config): Promise<void> {
     log: log.child('ingress'),
     clock,
   })
-  let ending = { leaveRunning: false }
   scope.defer(() => ingress.stop(ending))
   ingress.setIdentity(node.identity)
+  node.onIdentity((identity) => ingress.setIdentity(identity))
   ingress.onPeerStatus((peer, answers) => store.setDataPath(peer, answers))
-  ingress.onStopRequested(() => stopped.resolve({ leaveRunning: false }))
+  ingress.onStopRequested(() => stopped.resolve(plainEnd))
 
   // Ends after the agent: while its tasks drain, clients that come in here are sent elsewhere.
   const settleMs = ingress.wasRunning ? 2000 : 0
@@ -111,12 +128,16 @@ export async function runDaemon(config: Config): Promise<void> {
   scope.use(agent)
   routes.start()
   const { taskLogs } = agent
-  const apiOptions = { config, advertiseAddr, runtime, node, store, taskLogs }
+  const leave = (): void => stopped.resolve({ leaveRunning: false, membership: 'left' })
+  const apiOptions = { config, advertiseAddr, runtime, node, store, taskLogs, leave }
   scope.use(await startApi(apiOptions, { clock, random, log }))
   greet({ config, name, how, node, store, runtime, advertiseAddr, log })
 
   ending = await stopped.promise
-  log.info(ending, 'stopping')
+  log.info({ ...ending }, 'stopping')
+  if (ending.membership !== 'kept') await agent.retire()
   // Its connections drain while those of the tasks do, not after them.
   if (!ending.leaveRunning) ingress.finish()
+  if (ending.membership === 'removed')
+    throw new MeshError({ code: 'daemon/removed', node: node.self })
 }

@@ -27,6 +27,8 @@ export interface StartAgentOptions {
 export interface RunningAgent extends AsyncDisposable {
   /** What a task of this node printed, as its engine has it. */
   readonly taskLogs: ContainerEngine['logs']
+  /** Stops and removes every task, because the node leaves its cluster; gives up after a minute. */
+  retire(): Promise<void>
 }
 
 interface Deps {
@@ -37,6 +39,7 @@ interface Deps {
 /** Changes within this time are looked at together. */
 const quietMs = 10
 const barrierRetryMs = 500
+const retireLimitMs = 60_000
 
 /** The agent of this node, fed with its tasks as soon as they are known for sure. */
 export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<RunningAgent> {
@@ -77,6 +80,7 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   void feed(agent, options, deps)
   return {
     taskLogs: (task, query, signal) => engine.logs(task, query, signal),
+    retire: () => Promise.race([agent.retire(), pause(deps.clock, retireLimitMs)]),
     async [Symbol.asyncDispose]() {
       await agent.stop()
       await engine.close()
@@ -115,6 +119,9 @@ async function isCurrent(node: LocalMeshNode, store: ClusterStore, clock: Clock)
     } catch (error) {
       if (!(error instanceof MeshError)) throw error
     }
-    await new Promise<void>((resolve) => void clock.after(barrierRetryMs, resolve))
+    await pause(clock, barrierRetryMs)
   }
 }
+
+const pause = (clock: Clock, delayMs: number): Promise<void> =>
+  new Promise((resolve) => void clock.after(delayMs, resolve))

@@ -25,6 +25,7 @@ export interface StartApiOptions {
   readonly node: LocalMeshNode
   readonly store: ClusterStore
   readonly taskLogs: ApiDeps['taskLogs']
+  readonly leave: () => void
 }
 
 interface Deps {
@@ -39,9 +40,9 @@ const maxStreamsANode = 256
 export async function startApi(options: StartApiOptions, deps: Deps): Promise<AsyncDisposable> {
   await using scope = new AsyncDisposableStack()
   const { config, node, store, runtime } = options
-  const dialer = scope.use(new ApiDialer(node.identity, deps.clock))
+  const dialer = scope.use(new ApiDialer(node, deps.clock))
   // A stream holds its connection: calls must not wait for one behind it.
-  const streamDialer = scope.use(new ApiDialer(node.identity, deps.clock, maxStreamsANode))
+  const streamDialer = scope.use(new ApiDialer(node, deps.clock, maxStreamsANode))
   const view = (): ClusterView => store.view
   const watchView: ApiDeps['watchView'] = (listener) => store.onChange(listener)
   const eventFile = scope.use(await EventFile.open(config.dataDir, deps.log.child('events')))
@@ -60,6 +61,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     dataPathPort: config.dataPathPort,
     dialApi: (to) => dialer.route(to, controlAddressOf(store, to)),
     dialLogs: (to) => streamDialer.route(to, controlAddressOf(store, to)),
+    leave: options.leave,
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
   })
   scope.defer(() => api.close())
@@ -90,6 +92,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     { ...deps, log: deps.log.child('control') },
   )
   scope.defer(() => control.close())
+  node.onIdentity((identity) => control.useIdentity(identity))
   scope.use(await listenOnSocket(forOperators, config.socketPath))
   return scope.move()
 }

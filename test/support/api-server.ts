@@ -51,6 +51,7 @@ export async function startApi(
     dataPathPort: 4789,
     dialApi: nobody,
     dialLogs: nobody,
+    leave: () => {},
     joinToken: (_pem, secret) => `SWMTKN-1-digest-${secret}`,
     clock: systemClock,
     random: systemRandom,

@@ -62,6 +62,11 @@ export class Daemon {
     return child !== null && child.exitCode === null && child.signalCode === null
   }
 
+  /** Null while it runs, and when a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child?.exitCode ?? null
+  }
+
   get pid(): number {
     return this.#child?.pid ?? -1
   }

@@ -7,6 +7,7 @@ import { applyTransaction } from '../../mesh/catalog/apply-transaction.ts'
 import { Catalog } from '../../mesh/catalog/catalog.ts'
 import type { ApplyResult, CatalogDelta, Change, StoredObject } from '../../mesh/catalog/types.ts'
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
+import { raftIdOf } from '../../mesh/node/raft-id.ts'
 import type { LeaderView, NodeRole } from '../../mesh/node/mesh-node.ts'
 import type { Newcomer } from '../../mesh/catalog/policy.ts'
 import type { Node, NodeRecord, Service, Task } from '../../src/model/docker.ts'
@@ -26,6 +27,8 @@ export class FakeMesh {
   /** What the next calls of `propose` and `barrier` reject with. */
   fault: MeshError | null = null
   leaderId: NodeId | null
+  /** Demoted managers that Raft still counts. */
+  readonly raftMembers = new Set<NodeId>()
   /** Services by name whose tasks stay pending, with the reason. */
   readonly stuck = new Map<string, string>()
   /** Ports that the first node could not bind, with the reason. */
@@ -66,6 +69,10 @@ export class FakeMesh {
 
   leader(): LeaderView {
     return { leader: this.leaderId, isSelf: this.leaderId === this.self, term: 1 }
+  }
+
+  isRaftMember(node: NodeId): boolean {
+    return this.raftMembers.has(node)
   }
 
   async barrier(): Promise<void> {
@@ -123,13 +130,14 @@ export class FakeMesh {
 
   #newcomer(name: string, at: number): Newcomer {
     const host = `127.0.0.${at + 1}`
+    const node = nodeId(drawId(this.#random))
     return {
-      node: nodeId(drawId(this.#random)),
+      node,
       role: 'manager',
       name,
       peerId: `peer-${name}`,
       keyDigest: '00',
-      raftId: at + 1,
+      raftId: raftIdOf(node),
       gossipAddress: `${host}:7946`,
       controlAddress: `${host}:2377`,
       dataPathAddress: `${host}:4789`,

@@ -12,10 +12,12 @@ interface Given {
   managers: number[]
   match?: Record<number, number>
   silent?: number[]
+  lastIndex?: number
 }
 
-/** Node 1 leads, its log ends at 1000. */
-function view({ voters, learners = [], managers, match = {}, silent = [] }: Given): MembershipView {
+/** Node 1 leads, its log ends at 1000 unless told otherwise. */
+function view(given: Given): MembershipView {
+  const { voters, learners = [], managers, match = {}, silent = [], lastIndex = 1000 } = given
   const progress = [...voters, ...learners].map((id) => ({
     id,
     match: match[id] ?? 1000,
@@ -26,7 +28,7 @@ function view({ voters, learners = [], managers, match = {}, silent = [] }: Give
     learners: new Set(learners),
     managers: new Set(managers),
   }
-  return { self: 1, ...sets, progress, lastIndex: 1000 }
+  return { self: 1, ...sets, progress, lastIndex }
 }
 
 const step = (given: Given): unknown => {
@@ -47,6 +49,12 @@ test('a learner votes once it has caught up and is heard of', () => {
   assert.equal(step({ ...given, match: { 2: 500 } }), null)
   assert.equal(step({ ...given, silent: [2] }), null)
   assert.deepEqual(step({ ...given, match: { 2: 950 } }), { kind: 'add-node', node: 2 })
+})
+
+test('a learner that never answered has not caught up with a short log', () => {
+  const given = { voters: [1], learners: [2], managers: [1, 2], lastIndex: 5 }
+  assert.equal(step({ ...given, match: { 2: 0 } }), null)
+  assert.deepEqual(step({ ...given, match: { 2: 4 } }), { kind: 'add-node', node: 2 })
 })
 
 test('who is no manager goes first, voter or learner', () => {

@@ -157,7 +157,7 @@ export class RealNodes implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ stop }) => stop()))
+    await Promise.all([...this.#running.values()].map((node) => node.stop()))
     rmSync(this.dir, { recursive: true, force: true })
   }
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { nodeId } from '../../../mesh/base/ids.ts'
+import { nextRaftId, raftIdOf } from '../../../mesh/node/raft-id.ts'
 import type { Node } from '../../../src/model/docker.ts'
-import { startApi } from '../../support/api-server.ts'
+import { startApi, type ApiServer, type Reply } from '../../support/api-server.ts'
 import { webSpec } from './service-spec.ts'
 
 interface ShownNode extends Node {
@@ -74,7 +75,7 @@ test('nodes show who leads and who cannot be reached', async () => {
   )
 })
 
-test('a node takes a new availability and labels, but no new role', async () => {
+test('a node takes a new availability and labels', async () => {
   await using server = await startApi()
   const { json } = await server.call('GET', '/nodes/n2')
   const { ID, Version, Spec } = json as ShownNode
@@ -83,24 +84,92 @@ test('a node takes a new availability and labels, but no new role', async () => 
   assert.equal((await server.call('POST', path, wanted)).status, 200)
   const after = await server.call('GET', '/nodes/n2')
   assert.deepEqual((after.json as ShownNode).Spec, wanted)
-  const again = `/nodes/${ID}/update?version=${(after.json as ShownNode).Version.Index}`
-  const demoted = await server.call('POST', again, { ...wanted, Role: 'worker' })
-  assert.equal(demoted.status, 501)
-  assert.match(messageOf(demoted.json), /Role/)
 })
 
-test('only a node that is down, or one by force, can be removed, and never the quorum', async () => {
+async function setRole(server: ApiServer, name: string, Role: string): Promise<Reply> {
+  const { json } = await server.call('GET', `/nodes/${name}`)
+  const { ID, Version, Spec } = json as ShownNode
+  const path = `/nodes/${ID}/update?version=${Version.Index}`
+  return server.call('POST', path, { ...Spec, Role })
+}
+
+const raftIdOfNode = async (server: ApiServer, name: string): Promise<number> => {
+  const { json } = await server.call('GET', `/nodes/${name}`)
+  return (json as { Mesh: { RaftId: number } }).Mesh.RaftId
+}
+
+test('managers are demoted down to the last one, and promoted under another Raft id', async () => {
   await using server = await startApi()
-  assert.equal((await server.call('DELETE', '/nodes/n2')).status, 409)
-  assert.equal((await server.call('DELETE', '/nodes/self?force=1')).status, 409)
+  const [, second] = server.mesh.nodeIds
+  assert.ok(second !== undefined)
+  assert.equal((await setRole(server, 'n2', 'worker')).status, 200)
+  assert.equal(await raftIdOfNode(server, 'n2'), raftIdOf(second))
+  assert.equal((await setRole(server, 'n2', 'manager')).status, 200)
+  assert.equal(await raftIdOfNode(server, 'n2'), nextRaftId(second, raftIdOf(second)))
+  assert.equal((await setRole(server, 'n2', 'worker')).status, 200)
+  assert.equal((await setRole(server, 'n3', 'worker')).status, 200)
+  const last = await setRole(server, 'n1', 'worker')
+  assert.equal(last.status, 409)
+  assert.match(messageOf(last.json), /last manager/)
+})
+
+test('a demotion that breaks the quorum is refused with the arithmetic', async () => {
+  await using server = await startApi({}, { nodes: ['n1', 'n2', 'n3', 'n4', 'n5'] })
+  const [, , , fourth, fifth] = server.mesh.nodeIds
+  assert.ok(fourth !== undefined && fifth !== undefined)
+  for (const id of [fourth, fifth]) server.mesh.setMember(id, 'dead')
+  const refused = await setRole(server, 'n2', 'worker')
+  assert.equal(refused.status, 409)
+  const expected =
+    /Of the 4 managers that stay 3 must agree, and 2 can be reached \(n1, n3; not n4, n5\)/
+  assert.match(messageOf(refused.json), expected)
+  assert.equal((await setRole(server, 'n4', 'worker')).status, 200, 'one that is lost may go')
+})
+
+test('a node is removed when it is down or by force, a manager never', async () => {
+  await using server = await startApi()
   const third = server.mesh.nodeIds[2]
   assert.ok(third !== undefined)
   server.mesh.setMember(third, 'dead')
-  const quorum = await server.call('DELETE', '/nodes/n2?force=1')
-  assert.equal(quorum.status, 409)
-  assert.match(messageOf(quorum.json), /quorum/)
-  assert.equal((await server.call('DELETE', '/nodes/n3')).status, 200)
+  const manager = await server.call('DELETE', '/nodes/n3?force=1')
+  assert.equal(manager.status, 409)
+  assert.match(messageOf(manager.json), /demote it first/i)
+  assert.equal((await setRole(server, 'n3', 'worker')).status, 200)
+  server.mesh.raftMembers.add(third)
+  const counted = await server.call('DELETE', '/nodes/n3')
+  assert.equal(counted.status, 409)
+  assert.match(messageOf(counted.json), /Raft still counts on it/)
+  server.mesh.raftMembers.clear()
+  server.mesh.setMember(third, 'alive')
+  assert.equal((await server.call('DELETE', '/nodes/n3')).status, 409)
+  assert.equal((await server.call('DELETE', '/nodes/n3?force=1')).status, 200)
   assert.equal((await server.call('GET', '/nodes/n3')).status, 404)
+})
+
+test('a worker leaves when asked, a manager only by force, and not at the word of another', async () => {
+  let left = 0
+  const leave = (): void => void left++
+  {
+    await using server = await startApi({ leave })
+    const refused = await server.call('POST', '/swarm/leave')
+    assert.equal(refused.status, 503)
+    assert.match(messageOf(refused.json), /2 must agree, and 2 can be reached/)
+    assert.equal(left, 0)
+    // What its daemon does once it sees that it was demoted.
+    server.mesh.watchCatalog(() => {
+      const own = server.mesh.view().catalog.get('node', server.mesh.self)
+      server.mesh.role = (own?.body as unknown as ShownNode).Spec.Role as 'manager' | 'worker'
+    })
+    assert.equal((await server.call('POST', '/swarm/leave?force=1')).status, 200)
+    assert.equal(server.mesh.role, 'worker', 'it was demoted first')
+    assert.equal((await server.call('POST', '/swarm/leave')).status, 200)
+  }
+  assert.equal(left, 2)
+  await using alone = await startApi({ leave }, { nodes: ['n1'] })
+  const last = await alone.call('POST', '/swarm/leave')
+  assert.match(messageOf(last.json), /last manager/)
+  assert.equal((await alone.call('POST', '/swarm/leave?force=1')).status, 200)
+  assert.equal(left, 3)
 })
 
 test('tasks are found by service, node, slot name and state', async () => {
