@@ -87,6 +87,7 @@ export class Snapshots {
   #parse(file: Uint8Array): Snapshot | null {
     const bytes = Buffer.from(file.buffer, file.byteOffset, file.byteLength)
     if (bytes.length < headerBytes || !bytes.subarray(0, 8).equals(magic)) return null
+    if (bytes.readUInt32BE(8) !== this.#options.key.id) return null
     const salt = bytes.subarray(16, headerBytes)
     const sealed = bytes.subarray(headerBytes)
     if (bytes.readUInt32BE(12) !== crc32c(sealed, crc32c(salt))) return null

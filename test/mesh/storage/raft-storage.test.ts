@@ -232,6 +232,21 @@ test('a snapshot under the name of a newer one is not taken for it', async () =>
   assert.equal((await open(disk)).snapshot(), null)
 })
 
+test('a bit turned in any part of a snapshot makes it unreadable', async () => {
+  const disk = new MemoryDisk()
+  const storage = await open(disk)
+  await save(storage, { entries: entries(1, 5) })
+  await storage.saveSnapshotFile(snapshotAt(4))
+  await storage.adoptSnapshot(snapshotAt(4), 30)
+  const [name] = await disk.list('raft/snapshots')
+  const length = (await disk.read(`raft/snapshots/${name}`))?.length ?? 0
+  for (let offset = 0; offset < length; offset++) {
+    disk.flipBit(`raft/snapshots/${name}`, offset)
+    assert.equal((await open(disk)).snapshot(), null, `at ${offset}`)
+    disk.flipBit(`raft/snapshots/${name}`, offset)
+  }
+})
+
 test('nothing on the disk shows what an entry or a snapshot says', async () => {
   const disk = new MemoryDisk()
   const storage = await open(disk)
