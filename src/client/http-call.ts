@@ -11,6 +11,8 @@ export interface Call {
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly body?: unknown
+  /** Credentials for the registry of an image, as docker's clients send them. */
+  readonly registryAuth?: string | null
 }
 
 export interface HttpStream {
@@ -76,9 +78,12 @@ export class HttpCaller implements Disposable {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>()
     const fail = (error: Error): void => reject(this.#unreachable(error))
     const body = call.body === undefined ? undefined : JSON.stringify(call.body)
-    const req = request({ ...this.#target(call), headers: headersFor(body) }, (res) => {
-      readAll(res).then((text) => resolve({ status: res.statusCode ?? 0, text }), fail)
-    })
+    const req = request(
+      { ...this.#target(call), headers: headersFor(body, call.registryAuth) },
+      (res) => {
+        readAll(res).then((text) => resolve({ status: res.statusCode ?? 0, text }), fail)
+      },
+    )
     req.on('error', fail)
     req.setTimeout(silenceLimitMs, () => req.destroy(new Error('no answer within 30 s')))
     req.end(body)
@@ -111,14 +116,17 @@ export class HttpCaller implements Disposable {
   }
 }
 
-const headersFor = (body: string | undefined): Record<string, string | number> =>
-  body === undefined
-    ? { host: 'meshd' }
-    : {
-        host: 'meshd',
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
-      }
+const headersFor = (
+  body: string | undefined,
+  registryAuth: string | null = null,
+): Record<string, string | number> => ({
+  host: 'meshd',
+  ...(registryAuth !== null && { 'x-registry-auth': registryAuth }),
+  ...(body !== undefined && {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(body),
+  }),
+})
 
 async function readAll(res: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = []

@@ -12,6 +12,7 @@ import type {
   EventOptions,
   Explanation,
   Filters,
+  ImageDistribution,
   LogOptions,
   LogSubject,
   NodeSpec,
@@ -77,12 +78,33 @@ export class MeshClient implements Disposable {
     return this.#http.call({ method: 'GET', path, query })
   }
 
-  createService(spec: ServiceSpec): Promise<{ readonly ID: string }> {
-    return this.#http.call({ method: 'POST', path: '/services/create', body: spec })
+  createService(
+    spec: ServiceSpec,
+    registryAuth: string | null = null,
+  ): Promise<{ readonly ID: string }> {
+    return this.#http.call({ method: 'POST', path: '/services/create', body: spec, registryAuth })
   }
 
-  async updateService(id: string, version: number, spec: ServiceSpec): Promise<void> {
+  /** What a registry says of an image, as the daemon's engine asks it. */
+  distribution(image: string, registryAuth: string | null): Promise<ImageDistribution> {
+    const path = `/distribution/${encodeURI(image)}/json`
+    return this.#http.call({ method: 'GET', path, registryAuth })
+  }
+
+  async updateService(
+    id: string,
+    version: number,
+    change: { readonly spec: ServiceSpec; readonly registryAuth?: string | null },
+  ): Promise<void> {
+    const { spec: body, registryAuth = null } = change
     const query = { version: String(version) }
+    const path = `/services/${id}/update`
+    await this.#http.call({ method: 'POST', path, query, body, registryAuth })
+  }
+
+  /** To the spec before the last change; `spec` is the one to go back from. */
+  async rollBackService(id: string, version: number, spec: ServiceSpec): Promise<void> {
+    const query = { version: String(version), rollback: 'previous' }
     await this.#http.call({ method: 'POST', path: `/services/${id}/update`, query, body: spec })
   }
 

@@ -67,6 +67,27 @@ export interface Mount {
   readonly [other: string]: unknown
 }
 
+export interface PlacementPreference {
+  readonly Spread?: { readonly SpreadDescriptor: string }
+}
+
+export interface UpdateConfig {
+  readonly Parallelism?: number
+  readonly Delay?: number
+  readonly FailureAction?: string
+  readonly Monitor?: number
+  readonly MaxFailureRatio?: number
+  readonly Order?: string
+}
+
+/** Of the last update or rollback. */
+export interface UpdateStatus {
+  readonly State: string
+  readonly StartedAt?: string
+  readonly CompletedAt?: string
+  readonly Message?: string
+}
+
 export interface ServiceSpec {
   readonly Name: string
   readonly Labels?: Labels
@@ -81,7 +102,9 @@ export interface ServiceSpec {
     }
     readonly Placement?: {
       readonly Constraints?: readonly string[]
+      readonly Preferences?: readonly PlacementPreference[]
       readonly MaxReplicas?: number
+      readonly Platforms?: readonly { readonly Architecture: string; readonly OS: string }[]
     }
     readonly [other: string]: unknown
   }
@@ -89,6 +112,8 @@ export interface ServiceSpec {
     readonly Replicated?: { readonly Replicas?: number }
     readonly Global?: object
   }
+  readonly UpdateConfig?: UpdateConfig
+  readonly RollbackConfig?: UpdateConfig
   readonly EndpointSpec?: { readonly Mode?: string; readonly Ports?: readonly PortConfig[] }
   readonly [other: string]: unknown
 }
@@ -96,6 +121,7 @@ export interface ServiceSpec {
 export interface ApiService extends Meta {
   readonly Spec: ServiceSpec
   readonly Endpoint?: { readonly Ports?: readonly PortConfig[] }
+  readonly UpdateStatus?: UpdateStatus
   readonly ServiceStatus?: { readonly RunningTasks: number; readonly DesiredTasks: number }
 }
 
@@ -145,6 +171,11 @@ export interface ApiSwarm extends Meta {
 export interface Explanation {
   readonly Lines: readonly string[]
   readonly Hint: string
+}
+
+export interface ImageDistribution {
+  readonly Descriptor: { readonly digest: string }
+  readonly Platforms: readonly { readonly architecture?: string; readonly os?: string }[] | null
 }
 
 export type Filters = Readonly<Record<string, readonly string[]>>

@@ -48,6 +48,13 @@ interface Entry {
 const taskHost = '127.0.0.1'
 const anyAddress = '0.0.0.0'
 
+/** Where something that listens on `host` is dialled from here. */
+function dialled(host: string, port: number): string {
+  if (host === anyAddress) return `${taskHost}:${port}`
+  if (!host.includes(':')) return `${host}:${port}`
+  return host === '::' ? `[::1]:${port}` : `[${host}]:${port}`
+}
+
 /** A process is told one port to listen on: of several the first one counts. */
 const hostPortOf = ({ hostPorts }: ContainerRequest): HostPort | undefined => hostPorts[0]
 
@@ -223,8 +230,7 @@ export class ProcessEngine implements ContainerEngine {
     const { id, request, child, exitCode, port, health, startedAt } = entry
     const targets = child === null ? [] : request.targetPorts
     const lastLine = exitCode === null ? null : entry.output.lastLine()
-    const host = this.#hostOf(request)
-    const address = `${host === anyAddress ? taskHost : host}:${port}`
+    const address = dialled(this.#hostOf(request), port)
     const hostPort = child === null ? undefined : hostPortOf(request)
     const said = health?.status === 'unhealthy' ? health.output : null
     return {

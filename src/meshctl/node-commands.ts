@@ -2,7 +2,7 @@ import type { ApiNode, NodeSpec } from '../client/types.ts'
 import { usage } from './command-error.ts'
 import { capitalized, humanBytes } from './human.ts'
 import { printListing, printObjects, type Listing, type Row } from './listing.ts'
-import { pairs } from './service-spec.ts'
+import { pairs } from './spec-parts.ts'
 import { forEach, nodeName, parseFilterFlags, retryOutOfSequence, type Session } from './session.ts'
 import { printTasks } from './task-listing.ts'
 

@@ -3,6 +3,7 @@ import type { ApiService, ApiTask, PortConfig } from '../client/types.ts'
 import { CommandError, exitCodes, usage } from './command-error.ts'
 import { converge, type WaitOptions } from './converge.ts'
 import { shortId, shortImage } from './human.ts'
+import { type ImageFlags, pinImage } from './image-pin.ts'
 import { printListing, printObjects, type Listing, type Row } from './listing.ts'
 import { count, durationNs } from './quantities.ts'
 import { prettyService } from './service-pretty.ts'
@@ -16,7 +17,7 @@ export interface WaitFlags {
   readonly timeout?: string
 }
 
-const waitOptions = ({ quiet, timeout }: WaitFlags): WaitOptions => ({
+export const waitOptions = ({ quiet, timeout }: WaitFlags): WaitOptions => ({
   isQuiet: quiet === true,
   timeoutMs: timeout === undefined ? null : durationNs('--timeout', timeout) / 1e6,
 })
@@ -24,11 +25,12 @@ const waitOptions = ({ quiet, timeout }: WaitFlags): WaitOptions => ({
 export async function createService(
   session: Session,
   [image = '', ...args]: readonly string[],
-  flags: ServiceFlags & WaitFlags,
+  flags: ServiceFlags & ImageFlags & WaitFlags,
 ): Promise<void> {
   const options = waitOptions(flags)
-  const spec = serviceSpecOf({ flags, image, args, env: session.io.env })
-  const { ID } = await session.client.createService(spec)
+  const wanted = serviceSpecOf({ flags, image, args, env: session.io.env })
+  const { spec, registryAuth } = await pinImage(session, wanted, flags)
+  const { ID } = await session.client.createService(spec, registryAuth)
   session.io.out(`${ID}\n`)
   if (flags.detach !== true) await converge(session, ID, options)
 }
@@ -117,7 +119,7 @@ export async function inspectServices(
   }
 }
 
-async function findService(
+export async function findService(
   { client }: Session,
   name: string,
   insertDefaults = false,
@@ -167,7 +169,7 @@ async function scaleOne(session: Session, name: string, replicas: number): Promi
     }
     const spec = { ...service.Spec, Mode: { Replicated: { Replicas: replicas } } }
     id = service.ID
-    await session.client.updateService(id, service.Version.Index, spec)
+    await session.client.updateService(id, service.Version.Index, { spec })
   })
   return id
 }

@@ -1,28 +1,32 @@
-import type { Labels, ServiceSpec } from '../client/types.ts'
+import type { ServiceSpec, UpdateConfig } from '../client/types.ts'
 import { usage } from './command-error.ts'
+import { type ContainerFlags, containerPart } from './container-flags.ts'
+import { parsePreference } from './placement-flags.ts'
 import { parsePublish } from './publish.ts'
 import { count, durationNs, nanoCpus, sizeBytes } from './quantities.ts'
+import { type RolloutFlags, rollbackConfigOf, updateConfigOf } from './rollout-flags.ts'
+import { filled, given, pairs } from './spec-parts.ts'
 
 /** Flags of `service create` as commander collects them. */
-export interface ServiceFlags {
+export interface ServiceFlags extends ContainerFlags, RolloutFlags {
   readonly name?: string
   readonly mode?: string
   readonly replicas?: string
   readonly publish?: readonly string[]
   readonly constraint?: readonly string[]
-  readonly env?: readonly string[]
+  readonly placementPref?: readonly string[]
   readonly label?: readonly string[]
-  readonly containerLabel?: readonly string[]
   readonly limitCpu?: string
   readonly limitMemory?: string
+  readonly limitPids?: string
+  readonly logDriver?: string
+  readonly logOpt?: readonly string[]
   readonly reserveCpu?: string
   readonly reserveMemory?: string
   readonly restartCondition?: string
   readonly restartDelay?: string
   readonly restartMaxAttempts?: string
   readonly restartWindow?: string
-  readonly stopGracePeriod?: string
-  readonly stopSignal?: string
   readonly replicasMaxPerNode?: string
 }
 
@@ -42,31 +46,28 @@ export function serviceSpecOf({ flags, image, args, env }: ServiceOrder): Servic
       ContainerSpec: {
         Image: image,
         ...filled('Args', args),
-        ...filled(
-          'Env',
-          (flags.env ?? []).flatMap((entry) => environmentEntry(entry, env)),
-        ),
-        ...(flags.containerLabel === undefined
-          ? {}
-          : { Labels: pairs('--container-label', flags.containerLabel) }),
-        ...given(flags.stopSignal, (StopSignal) => ({ StopSignal })),
-        ...given(flags.stopGracePeriod, (text) => ({
-          StopGracePeriod: durationNs('--stop-grace-period', text),
-        })),
+        ...containerPart(flags, env),
       },
       Resources: { Limits: limitsOf(flags), Reservations: reservationsOf(flags) },
       ...restartOf(flags),
+      ...logOf(flags),
       Placement: {
         ...filled('Constraints', flags.constraint ?? []),
+        ...filled('Preferences', (flags.placementPref ?? []).map(parsePreference)),
         ...given(flags.replicasMaxPerNode, (text) => ({
           MaxReplicas: count('--replicas-max-per-node', text),
         })),
       },
     },
     Mode: modeOf(flags),
+    ...unlessEmpty('UpdateConfig', updateConfigOf(flags)),
+    ...unlessEmpty('RollbackConfig', rollbackConfigOf(flags)),
     EndpointSpec: { Mode: 'vip', ...filled('Ports', (flags.publish ?? []).map(parsePublish)) },
   }
 }
+
+const unlessEmpty = (key: 'UpdateConfig' | 'RollbackConfig', config: UpdateConfig): object =>
+  Object.keys(config).length === 0 ? {} : { [key]: config }
 
 function modeOf({ mode = 'replicated', replicas }: ServiceFlags): ServiceSpec['Mode'] {
   if (mode === 'global') {
@@ -77,19 +78,29 @@ function modeOf({ mode = 'replicated', replicas }: ServiceFlags): ServiceSpec['M
   return { Replicated: { Replicas: replicas === undefined ? 1 : count('--replicas', replicas) } }
 }
 
-const limitsOf = ({ limitCpu, limitMemory }: ServiceFlags): object => ({
+export const limitsOf = ({ limitCpu, limitMemory, limitPids }: ServiceFlags): object => ({
   ...given(limitCpu, (text) => ({ NanoCPUs: nanoCpus('--limit-cpu', text) })),
   ...given(limitMemory, (text) => ({ MemoryBytes: sizeBytes('--limit-memory', text) })),
+  ...given(limitPids, (text) => ({ Pids: count('--limit-pids', text) })),
 })
 
-const reservationsOf = ({ reserveCpu, reserveMemory }: ServiceFlags): object => ({
+export const reservationsOf = ({ reserveCpu, reserveMemory }: ServiceFlags): object => ({
   ...given(reserveCpu, (text) => ({ NanoCPUs: nanoCpus('--reserve-cpu', text) })),
   ...given(reserveMemory, (text) => ({ MemoryBytes: sizeBytes('--reserve-memory', text) })),
 })
 
+function logOf({ logDriver, logOpt }: ServiceFlags): object {
+  if (logDriver === undefined) {
+    if (logOpt !== undefined) throw usage('--log-opt needs --log-driver')
+    return {}
+  }
+  const options = logOpt === undefined ? {} : { Options: pairs('--log-opt', logOpt) }
+  return { LogDriver: { Name: logDriver, ...options } }
+}
+
 const conditions = ['none', 'on-failure', 'any']
 
-function restartOf(flags: ServiceFlags): object {
+export function restartOf(flags: ServiceFlags): Pick<ServiceSpec['TaskTemplate'], 'RestartPolicy'> {
   const { restartCondition, restartDelay, restartMaxAttempts, restartWindow } = flags
   if (restartCondition !== undefined && !conditions.includes(restartCondition)) {
     throw usage(`invalid --restart-condition ${restartCondition}`, `use ${conditions.join(', ')}`)
@@ -104,34 +115,3 @@ function restartOf(flags: ServiceFlags): object {
   }
   return Object.keys(policy).length === 0 ? {} : { RestartPolicy: policy }
 }
-
-/** `key=value`, or `key` for an empty value. */
-export function pairs(flag: string, entries: readonly string[]): Labels {
-  return Object.fromEntries(
-    entries.map((entry): [string, string] => {
-      const cut = entry.indexOf('=')
-      if (cut === 0 || entry === '') throw usage(`invalid ${flag} ${JSON.stringify(entry)}`)
-      return cut < 0 ? [entry, ''] : [entry.slice(0, cut), entry.slice(cut + 1)]
-    }),
-  )
-}
-
-/** A name alone takes the value that it has here, and none when it has none, as in docker. */
-function environmentEntry(
-  entry: string,
-  env: Readonly<Record<string, string | undefined>>,
-): string[] {
-  if (entry.startsWith('=') || entry === '') throw usage(`invalid --env ${JSON.stringify(entry)}`)
-  if (entry.includes('=')) return [entry]
-  const value = env[entry]
-  return value === undefined ? [] : [`${entry}=${value}`]
-}
-
-const given = <T extends object>(text: string | undefined, make: (text: string) => T): Partial<T> =>
-  text === undefined ? {} : make(text)
-
-const filled = <Key extends string, Value>(
-  key: Key,
-  values: readonly Value[],
-): { readonly [K in Key]?: readonly Value[] } =>
-  values.length === 0 ? {} : ({ [key]: values } as { readonly [K in Key]: readonly Value[] })

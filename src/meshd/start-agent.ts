@@ -90,11 +90,12 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
 
 function createEngine({ config, runtime, node }: StartAgentOptions, deps: Deps): ContainerEngine {
   const log = deps.log.child(runtime)
+  const hostAddress = config.listenAddr
   if (runtime === 'process') {
-    return new ProcessEngine({ clock: deps.clock, log, environment: process.env })
+    return new ProcessEngine({ clock: deps.clock, log, environment: process.env, hostAddress })
   }
   return new DockerEngine(
-    { socketPath: config.dockerSocket, cluster: node.clusterId, node: node.self },
+    { socketPath: config.dockerSocket, hostAddress, cluster: node.clusterId, node: node.self },
     { clock: deps.clock, log },
   )
 }

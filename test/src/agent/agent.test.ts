@@ -5,6 +5,8 @@ import type { Json } from '../../../mesh/base/json.ts'
 import { silentLog } from '../../../mesh/base/log.ts'
 import type { StoredObject } from '../../../mesh/catalog/types.ts'
 import { Agent } from '../../../src/agent/agent.ts'
+import type { ContainerEngine, CreateWatch } from '../../../src/containers/container-engine.ts'
+import { engineFault } from '../../../src/containers/engine-fault.ts'
 import type { NodeRecord, Task, TaskRecord } from '../../../src/model/docker.ts'
 import { decodeNodeRecord, decodeTaskRecord } from '../../../src/wire/records.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -300,4 +302,50 @@ test('the node says what its ingress cannot bind', async () => {
   world.agent.setIngress({ ingressReady: true, portConflicts: { '80': 'in use' } })
   assert.equal(world.node()?.ingressReady, true)
   assert.deepEqual(world.node()?.portConflicts, { '80': 'in use' })
+})
+
+test('how a pull comes on is told once a second, and it is given up when nobody wants it', async () => {
+  const engine = new FakeEngine()
+  const asContract: ContainerEngine = engine
+  let watch: CreateWatch | undefined
+  asContract.create = (_request, given) => {
+    watch = given
+    return new Promise((_resolve, reject) => {
+      given?.signal.addEventListener('abort', () => {
+        reject(engineFault('engine/refused', 'not wanted any more'))
+      })
+    })
+  }
+  const world = await started(engine)
+  await world.assign('t1')
+  watch?.progress('pulling nginx: 1 of 3 layers')
+  watch?.progress('pulling nginx: 2 of 3 layers')
+  assert.equal(world.task('t1')?.message, 'pulling nginx: 1 of 3 layers')
+  await world.clock.run(1_000)
+  watch?.progress('pulling nginx: 3 of 3 layers')
+  assert.equal(world.task('t1')?.message, 'pulling nginx: 3 of 3 layers')
+  await world.assign('t1', { DesiredState: 'shutdown' })
+  assert.equal(watch?.signal.aborted, true)
+  assert.equal(world.task('t1')?.state, 'shutdown')
+})
+
+test('a registry that does not answer is asked again, and the task says so meanwhile', async () => {
+  const engine = new FakeEngine()
+  let isSilent = true
+  const create = engine.create.bind(engine)
+  engine.create = (request) =>
+    isSilent
+      ? Promise.reject(engineFault('engine/registry-silent', 'connection refused'))
+      : create(request)
+  const world = await started(engine)
+  await world.assign('t1')
+  const waiting = world.task('t1')
+  assert.deepEqual(
+    [waiting?.state, waiting?.message, waiting?.err],
+    ['preparing', 'tries again in 1 s', 'connection refused (on node host)'],
+  )
+  isSilent = false
+  await world.clock.run(1_000)
+  await world.settle()
+  assert.deepEqual([world.task('t1')?.state, world.task('t1')?.err], ['running', ''])
 })
