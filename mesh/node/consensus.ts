@@ -2,8 +2,7 @@ import type { NodeId } from '../base/ids.ts'
 import type { ApplyResult, CatalogDelta, CatalogReader, Transaction } from '../catalog/types.ts'
 import { decodeConfChange } from '../raft/conf-change.ts'
 import { isPromise } from '../raft/message.ts'
-import { RaftNode } from '../raft/raft-node.ts'
-import { lanRaftOptions } from '../raft/raft-options.ts'
+import type { RaftNode } from '../raft/raft-node.ts'
 import type {
   ConfState,
   Entry,
@@ -14,9 +13,11 @@ import type {
   SoftState,
 } from '../raft/types.ts'
 import type { ConsensusOptions } from './consensus-options.ts'
+import { Introductions } from './introductions.ts'
 import { LeaderWatch } from './leader-watch.ts'
 import { MembershipSteering } from './membership-steering.ts'
 import type { LeaderView } from './mesh-node.ts'
+import { openRaft } from './open-raft.ts'
 import { Proposals, type LeaderSight } from './proposals.ts'
 import { raftIdOf } from './raft-id.ts'
 import { RaftLink } from './raft-link.ts'
@@ -40,6 +41,7 @@ export class Consensus {
   readonly #raftId: RaftId
   readonly #raft: RaftNode
   readonly #link: RaftLink
+  readonly #introductions: Introductions
   readonly #peers = new RaftPeers()
   readonly #state = new StateMachine()
   readonly #proposals: Proposals
@@ -66,6 +68,11 @@ export class Consensus {
     this.#confState = storage.initialState().confState
     this.#restore(storage.snapshot())
     this.#raft = openRaft(options, this.#raftId, this.#applied.index)
+    this.#introductions = new Introductions({
+      ...options,
+      isManager: (node) => this.#isManager(node),
+      appliedIndex: () => this.#applied.index,
+    })
     this.#link = new RaftLink({
       ...options,
       raftId: this.#raftId,
@@ -94,14 +101,13 @@ export class Consensus {
   }
 
   #openProposals(): Proposals {
-    const { policy } = this.#options
     return new Proposals({
       ...this.#options,
       leader: () => this.#sight(),
       append: (data) => this.#append(data),
       appliedIndex: () => this.#applied.index,
       resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
-      isManager: (node) => policy.roleOf(this.#state.catalog, node) === 'manager',
+      isManager: (node) => this.#isManager(node),
       unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
   }
@@ -219,6 +225,12 @@ export class Consensus {
   /** Members that the catalog demotes are heard until Raft has let them go: their votes are needed for that. */
   #isAdmitted(node: NodeId): boolean {
     if (this.#applied.index === 0 || this.isRaftMember(node)) return true
+    if (this.#isManager(node) || this.#introductions.isIntroduced(node)) return true
+    this.#introductions.askAbout(node)
+    return false
+  }
+
+  #isManager(node: NodeId): boolean {
     return this.#options.policy.roleOf(this.#state.catalog, node) === 'manager'
   }
 
@@ -374,19 +386,4 @@ export class Consensus {
     const adopted = await this.#snapshots.adopt()
     if (adopted !== null) this.#options.log.info({ index: adopted.index }, 'snapshot taken')
   }
-}
-
-/** Proposals go to the leader by a protocol of ours, which answers; Raft's own forwarding does not. */
-function openRaft(given: ConsensusOptions, id: RaftId, applied: number): RaftNode {
-  const { storage, random, log } = given
-  const options = {
-    ...lanRaftOptions,
-    id,
-    disableProposalForwarding: true,
-    applied,
-  }
-  // What the core says of each step is for its developers; what changed is told by the driver.
-  const tell = (level: string, text: string): void =>
-    level === 'warn' ? log.warn({}, text) : log.debug({}, text)
-  return new RaftNode(options, { storage, random, log: tell })
 }
