@@ -92,3 +92,37 @@ test('the ports that count are those that the nodes have, as they are configured
   assert.equal(portProblem(twin.catalog, 4789), null)
   assert.match(portProblem(twin.catalog, 5000) ?? '', /data path port of node n1/)
 })
+
+test('a port is of the ingress on every node, or of single nodes, never both', () => {
+  const twin = cluster()
+  const host = { TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' } as const
+  const ingress = { TargetPort: 80, PublishedPort: 9090 }
+  twin.addService('one', { EndpointSpec: { Ports: [host] } })
+  twin.addService('two', { EndpointSpec: { Ports: [ingress] } })
+  const { catalog } = twin
+  assert.ok(typeof publish(catalog, [host]) !== 'string', 'two services may share it')
+  assert.equal(
+    publish(catalog, [{ ...ingress, PublishedPort: 8080 }]),
+    'port 8080/tcp is published in mode host by service one',
+  )
+  assert.equal(
+    publish(catalog, [{ ...host, PublishedPort: 9090 }]),
+    'port 9090/tcp is published on every node by service two',
+  )
+  assert.equal(publish(catalog, [host, host]), 'port 8080/tcp is published twice')
+  assert.match(String(publish(catalog, [{ ...host, PublishedPort: 2377 }])), /n1 itself/)
+  const other = { ...host, PublishedPort: 9090, Protocol: 'udp' } as const
+  assert.ok(typeof publish(catalog, [other]) !== 'string', 'another protocol is another port')
+})
+
+test('an update may move a port between the modes', () => {
+  const twin = cluster()
+  const host = { TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' } as const
+  const ingress = { ...host, PublishMode: 'ingress' } as const
+  twin.addService('one', { EndpointSpec: { Ports: [host] } })
+  twin.addService('two', { EndpointSpec: { Ports: [{ ...ingress, PublishedPort: 9090 }] } })
+  assert.ok(typeof publish(twin.catalog, [ingress], { current: [host] }) !== 'string')
+  const back = { ...host, PublishedPort: 9090 }
+  const current = [{ ...back, PublishMode: 'ingress' }] as const
+  assert.ok(typeof publish(twin.catalog, [back], { current }) !== 'string')
+})

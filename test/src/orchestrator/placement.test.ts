@@ -197,3 +197,33 @@ test('an explanation without lines is about a cluster without nodes', () => {
     'no suitable node (there are no nodes)',
   )
 })
+
+test('two tasks with the same host-mode port are never on one node', () => {
+  const twin = twoZones()
+  const port = { TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' } as const
+  twin.addService('web', { ...spec({}, 4), EndpointSpec: { Ports: [port] } })
+  assert.equal(
+    pendingErr(twin),
+    'no suitable node (host-mode port 8080/tcp already in use on 3 nodes)',
+  )
+  const nodes = twin.tasks.flatMap(({ node }) => node ?? [])
+  assert.deepEqual([nodes.length, new Set(nodes).size], [3, 3])
+  const any = { TargetPort: 80, PublishMode: 'host' } as const
+  twin.addService('any', { ...spec({}, 4), EndpointSpec: { Ports: [any] } })
+  twin.pass()
+  const free = twin.tasks.filter(({ serviceName, node }) => serviceName === 'any' && node !== null)
+  assert.equal(free.length, 4, 'what asks for no port by number takes any')
+})
+
+test('what only a container can be given keeps a task off the process runtime', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('n1', { runtime: 'process' })
+  const ContainerSpec = {
+    Image: 'nginx',
+    Args: ['sleep'],
+    Dir: '/x',
+    Mounts: [{ Type: 'tmpfs', Target: '/x' }],
+  } as const
+  twin.addService('web', spec({ ContainerSpec }))
+  assert.equal(pendingErr(twin), 'no suitable node (runtime process has no Mounts on 1 node)')
+})
