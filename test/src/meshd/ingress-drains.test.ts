@@ -17,7 +17,7 @@ function begin(task: string, deadlineMs: number): void {
   void drains.begin(task, deadlineMs).then(() => ended.push(task))
 }
 
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
 
 async function hasEnded(...tasks: string[]): Promise<void> {
   await settle()
