@@ -76,7 +76,7 @@ export const withContainerFlags = (command: Command, collect: Collect): Command 
     .option('--stop-grace-period <duration>', 'before a container is killed')
     .option('--stop-signal <signal>', 'that stops the container')
 
-/** The part of a container's spec that flags say, in docker's own words. */
+/** The part of a container's spec that flags say, in docker's own words and order. */
 export function containerPart(
   flags: ContainerFlags,
   env: Readonly<Record<string, string | undefined>>,
@@ -95,10 +95,10 @@ export function containerPart(
     ...(flags.readOnly === true && { ReadOnly: true }),
     ...(flags.tty === true && { TTY: true }),
     ...(flags.init === true && { Init: true }),
-    ...filled('CapabilityAdd', (flags.capAdd ?? []).map(capability)),
-    ...filled('CapabilityDrop', (flags.capDrop ?? []).map(capability)),
+    ...filled('CapabilityAdd', (flags.capAdd ?? []).map(capability).toSorted()),
+    ...filled('CapabilityDrop', (flags.capDrop ?? []).map(capability).toSorted()),
     ...(flags.sysctl !== undefined && { Sysctls: pairs('--sysctl', flags.sysctl) }),
-    ...filled('Ulimits', (flags.ulimit ?? []).map(parseUlimit)),
+    ...filled('Ulimits', (flags.ulimit ?? []).toSorted().map(parseUlimit)),
     ...given(flags.oomScoreAdj, (text) => ({ OomScoreAdj: oomScore(text) })),
     ...dnsPart(flags),
     ...filled('Hosts', (flags.host ?? []).map(hostLine)),

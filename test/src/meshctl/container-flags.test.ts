@@ -47,8 +47,8 @@ test("flags of a container become docker's spec", () => {
     Sysctls: { 'a.b': '1' },
     TTY: true,
     Ulimits: [
-      { Name: 'nofile', Soft: 1, Hard: 2 },
       { Name: 'core', Soft: 0, Hard: 0 },
+      { Name: 'nofile', Soft: 1, Hard: 2 },
     ],
     User: '1:2',
     Dir: '/w',
