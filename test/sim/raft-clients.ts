@@ -12,7 +12,7 @@ const patienceMs = 6000
 const triesMax = 4
 /** Between two operations of a client, at most. */
 const usualThinkMs = 3000
-const rushThinkMs = 30
+const rushThinkMs = 200
 
 interface Write {
   readonly operation: Operation

@@ -35,7 +35,7 @@ export class RaftFaults {
 
   start(): void {
     const { clock, random } = this.#world
-    clock.after(100 + random.below(2500), () => {
+    clock.after(200 + random.below(4000), () => {
       if (this.#isOver) return
       this.#strike()
       this.start()
@@ -155,6 +155,7 @@ export class RaftFaults {
     const machine = this.#victim()
     if (!machine.isUp || machine.isPaused) return null
     machine.pause()
+    this.#maybeRush()
     this.#later(100, 4000, () => machine.resume())
     return 'pause'
   }
@@ -166,6 +167,7 @@ export class RaftFaults {
     if (random.below(2) === 0) {
       for (const [from, to] of ways) network.transport(from)?.breakLinks((peer) => peer === to)
     }
+    this.#maybeRush()
     this.#later(200, 5000, mend)
     return `partition: ${kind}`
   }
@@ -297,6 +299,11 @@ export class RaftFaults {
     machine.crash('silent', { bytes: 0 })
     machine.isLost = true
     return 'disk lost'
+  }
+
+  /** What a leader that is one no more says is worth most while others go on without it. */
+  #maybeRush(): void {
+    if (this.#world.random.below(2) === 0) this.#clients.rush(2000)
   }
 
   #rush(): string {

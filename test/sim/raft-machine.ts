@@ -188,7 +188,10 @@ export class RaftMachine {
 
   #pace(clock: MachineClock, factor: number): Promise<void> {
     const { least, spread } = this.syncMs
-    const delayMs = (least + this.#deps.random.below(spread)) * factor
+    const { random } = this.#deps
+    // Now and then a disk is busy with something else.
+    const hiccupMs = random.below(25) === 0 ? random.below(80) : 0
+    const delayMs = (least + random.below(spread)) * factor + hiccupMs
     return new Promise((resolve) => {
       clock.after(delayMs, resolve)
     })

@@ -19,7 +19,7 @@ export interface Weather {
   readonly strayChance: number
 }
 
-export const fairWeather: Weather = { lossChance: 50, doubleChance: 50, strayChance: 50 }
+export const fairWeather: Weather = { lossChance: 30, doubleChance: 40, strayChance: 30 }
 export const stillWeather: Weather = { lossChance: 0, doubleChance: 0, strayChance: 0 }
 
 const usualMs = 1

@@ -32,11 +32,6 @@ test('a seed plays the same each time, and another one differently', async () =>
 })
 
 test('the judge of registers knows a stale read, a lost write and two values of one version', () => {
-  const broken = (act: (checker: RegisterChecker) => void): string[] => {
-    const rules: string[] = []
-    act(new RegisterChecker((rule) => rules.push(rule)))
-    return rules
-  }
   const fair = broken((checker) => {
     const early = checker.begin('k')
     checker.wrote(checker.begin('k'), 5, 'x')
@@ -61,3 +56,10 @@ test('the judge of registers knows a stale read, a lost write and two values of 
   })
   assert.deepEqual(twice, ['one value a version'])
 })
+
+/** The rules that a history breaks. */
+function broken(act: (checker: RegisterChecker) => void): string[] {
+  const rules: string[] = []
+  act(new RegisterChecker((rule) => rules.push(rule)))
+  return rules
+}

@@ -14,12 +14,6 @@ export const bugsInSnapshotsAndReads: readonly PlantedBug[] = [
     replace: 'const requests: RememberedRequest[] = []',
   },
   {
-    name: 'a snapshot counts before it is on the disk',
-    file: 'mesh/node/snapshot-taker.ts',
-    find: 'storage.saveSnapshotFile(snapshot).then(() => this.#wrote(snapshot), onFailed)',
-    replace: 'storage.saveSnapshotFile(snapshot).catch(onFailed)\n    this.#wrote(snapshot)',
-  },
-  {
     name: 'a read without a quorum',
     file: 'mesh/raft/read-index.ts',
     find: "if (raft.options.readOnly === 'lease-based') {",
