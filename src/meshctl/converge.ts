@@ -18,6 +18,8 @@ export interface WaitOptions {
   /** Null: the defaults. */
   readonly timeoutMs: number | null
   readonly isQuiet: boolean
+  /** A rollback is what was asked for: then it is no failure. */
+  readonly isRollback?: boolean
 }
 
 /** Waits until the service is as it was asked to be, showing how; rejects when it does not get there. */
@@ -27,6 +29,7 @@ export async function converge(session: Session, id: string, options: WaitOption
   try {
     const service = await wait.untilStable(options.timeoutMs)
     view.end()
+    if (options.isRollback !== true) refuseRollback(service)
     if (options.isQuiet) return
     session.io.out(`service ${service.Spec.Name} converged\n`)
     if (service.ServiceStatus?.DesiredTasks !== 0)
@@ -48,6 +51,7 @@ class Wait {
   #service: ApiService | null = null
   readonly #interrupt: AbortSignal
   #doneSinceMs: number | null = null
+  #saidOfUpdate = ''
   #explanation: Explanation = { Lines: [], Hint: '' }
 
   constructor(session: Session, id: string, view: ProgressView) {
@@ -62,9 +66,10 @@ class Wait {
     const { io } = this.#session
     for (;;) {
       const progress = await this.#look()
+      this.#watchUpdate()
       if (this.#isStable(progress)) return this.#found()
       if (this.#interrupt.aborted) throw this.#interrupted()
-      if (progress?.isHopeless === true) throw this.#failed(progress)
+      if (progress?.isHopeless === true && !this.#isUpdating) throw this.#failed(progress)
       const limitMs = timeoutMs ?? limitFor(progress)
       if (io.nowMs() - this.#startedMs >= limitMs) throw this.#timedOut(limitMs, progress)
       await io.pause(pollMs)
@@ -75,13 +80,14 @@ class Wait {
   async #look(): Promise<Progress | null> {
     const { client } = this.#session
     try {
-      const [service, tasks] = await Promise.all([
+      const [service, tasks, current] = await Promise.all([
         client.service(this.#id),
         client.tasks({ service: [this.#id] }),
+        client.tasks({ service: [this.#id], '_up-to-date': ['true'] }),
       ])
       this.#service = service
       await this.#learnNodes(tasks)
-      const progress = progressOf(service, tasks)
+      const progress = progressOf(service, tasks, new Set(current.map(({ ID }) => ID)))
       this.#view.show(progress, this.#nodes)
       await this.#explain(tasks, progress)
       return progress
@@ -93,13 +99,33 @@ class Wait {
 
   #isStable(progress: Progress | null): boolean {
     const nowMs = this.#session.io.nowMs()
-    if (progress?.isDone !== true) {
+    if (progress?.isDone !== true || this.#isUpdating) {
       this.#doneSinceMs = null
       return false
     }
     if (progress.wanted === 0) return true
     this.#doneSinceMs ??= nowMs
     return nowMs - this.#doneSinceMs >= stableMs
+  }
+
+  get #isUpdating(): boolean {
+    const state = this.#service?.UpdateStatus?.State
+    return state === 'updating' || state === 'rollback_started'
+  }
+
+  /** Says that it goes back, and why; fails when it goes neither on nor back. */
+  #watchUpdate(): void {
+    const { State = '', Message = '' } = this.#service?.UpdateStatus ?? {}
+    if (State.endsWith('paused')) {
+      throw new CommandError(exitCodes.error, {
+        what: `the ${State === 'paused' ? 'update' : 'rollback'} of service ${this.#name} is paused`,
+        why: Message,
+        hint: `meshctl service ps ${this.#name}, then update it again or meshctl service rollback ${this.#name}`,
+      })
+    }
+    if (State !== 'rollback_started' || this.#saidOfUpdate === Message) return
+    this.#saidOfUpdate = Message
+    this.#view.say(Message)
   }
 
   async #learnNodes(tasks: readonly ApiTask[]): Promise<void> {
@@ -164,6 +190,16 @@ class Wait {
       hint: Hint || `meshctl service ps --no-trunc ${this.#name}`,
     })
   }
+}
+
+/** It converged, but not to what was asked for. */
+function refuseRollback({ Spec, UpdateStatus: status }: ApiService): void {
+  if (status?.State !== 'rollback_completed') return
+  throw new CommandError(exitCodes.rolledBack, {
+    what: `service ${Spec.Name} was rolled back`,
+    why: status.Message ?? '',
+    hint: `meshctl service ps --no-trunc ${Spec.Name}   shows what failed`,
+  })
 }
 
 const limitFor = (progress: Progress | null): number =>

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { asCommandError, describe, exitCodes } from './command-error.ts'
+import { withContainerFlags } from './container-flags.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
 import type { Io } from './io.ts'
 import { showLogs, type LogFlags } from './logs-command.ts'
@@ -19,6 +20,8 @@ import {
   removeServices,
   scaleServices,
 } from './service-commands.ts'
+import { withRolloutFlags } from './rollout-flags.ts'
+import { rollBackService, updateService, withUpdateFlags } from './service-update.ts'
 import { defaultHost, openClient, type Session } from './session.ts'
 import { joinToken, leaveSwarm, showInfo } from './swarm-commands.ts'
 
@@ -184,6 +187,13 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
   withWaitFlags(service.command('scale <service=replicas...>').description('Scale services'))
     .addHelpText('after', '\nExample:\n  meshctl service scale web=5 api=2')
     .action(withSession(scaleServices))
+  const update = service.command('update <service>').description('Change a service')
+  withWaitFlags(withUpdateFlags(update, collect))
+    .addHelpText('after', '\nExample:\n  meshctl service update --image nginx:2 web')
+    .action(withSession(updateService))
+  withWaitFlags(service.command('rollback <service>'))
+    .description('Take the last change of a service back')
+    .action(withSession(rollBackService))
   service
     .command('rm <service...>')
     .description('Remove services')
@@ -191,25 +201,27 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
 }
 
 const withSpecFlags = (command: Command): Command =>
-  command
+  withContainerFlags(withRolloutFlags(command), collect)
+    .option('--with-registry-auth', "send the registry's credentials along, for the nodes")
+    .option('--no-resolve-image', 'do not ask the registry for the digest of the image')
     .option('--name <name>', 'name of the service')
     .option('--mode <mode>', 'replicated or global')
     .option('--replicas <count>', 'number of tasks')
     .option('-p, --publish <port>', 'published:target, or published=…,target=…', collect)
     .option('--constraint <expression>', 'such as node.labels.zone==a', collect)
-    .option('-e, --env <name=value>', 'set an environment variable', collect)
+    .option('--placement-pref <preference>', 'such as spread=node.labels.zone', collect)
     .option('-l, --label <key=value>', 'label of the service', collect)
-    .option('--container-label <key=value>', 'label of its containers', collect)
     .option('--limit-cpu <cpus>', 'at most, such as 0.5')
     .option('--limit-memory <bytes>', 'at most, such as 512m')
+    .option('--limit-pids <count>', 'processes at most')
+    .option('--log-driver <driver>', 'where its output goes')
+    .option('--log-opt <name=value>', 'option of that driver', collect)
     .option('--reserve-cpu <cpus>', 'set aside on the node')
     .option('--reserve-memory <bytes>', 'set aside on the node')
     .option('--restart-condition <condition>', 'none, on-failure or any')
     .option('--restart-delay <duration>', 'between attempts')
     .option('--restart-max-attempts <count>', 'before giving up')
     .option('--restart-window <duration>', 'in which attempts are counted')
-    .option('--stop-grace-period <duration>', 'before a container is killed')
-    .option('--stop-signal <signal>', 'that stops the container')
     .option('--replicas-max-per-node <count>', 'at most so many on one node')
 
 function addSwarmCommands(swarm: Command, withSession: WithSession): void {

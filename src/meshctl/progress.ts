@@ -14,7 +14,12 @@ export interface Progress {
   readonly isUnplaced: boolean
 }
 
-export function progressOf(service: ApiService, tasks: readonly ApiTask[]): Progress {
+/** `upToDate` are the ids of tasks that are as the service asks for; others are on their way out. */
+export function progressOf(
+  service: ApiService,
+  tasks: readonly ApiTask[],
+  upToDate: ReadonlySet<string>,
+): Progress {
   const current = newestPerSlot(tasks)
   const live = current.filter(isLive)
   const finished = current.filter((task) => !isLive(task) && task.Status.State === 'complete')
@@ -23,7 +28,9 @@ export function progressOf(service: ApiService, tasks: readonly ApiTask[]): Prog
     service.Spec.Mode.Global === undefined
       ? (service.Spec.Mode.Replicated?.Replicas ?? 1)
       : (service.ServiceStatus?.DesiredTasks ?? live.length)
-  const running = live.filter((task) => task.Status.State === 'running').length
+  const running = live.filter(
+    (task) => task.Status.State === 'running' && upToDate.has(task.ID),
+  ).length
   const restarts = service.Spec.TaskTemplate.RestartPolicy?.Condition ?? 'any'
   return {
     wanted,

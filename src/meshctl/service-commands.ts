@@ -6,7 +6,7 @@ import { shortId, shortImage } from './human.ts'
 import { type ImageFlags, pinImage } from './image-pin.ts'
 import { printListing, printObjects, type Listing, type Row } from './listing.ts'
 import { count, durationNs } from './quantities.ts'
-import { prettyService } from './service-pretty.ts'
+import { prettyService, waitingLines } from './service-pretty.ts'
 import { serviceSpecOf, type ServiceFlags } from './service-spec.ts'
 import { forEach, parseFilterFlags, retryOutOfSequence, type Session } from './session.ts'
 import { printTasks } from './task-listing.ts'
@@ -88,19 +88,30 @@ export async function listServiceTasks(
   flags: PsFlags,
 ): Promise<void> {
   const tasks: ApiTask[] = []
+  const waiting: string[] = []
   let found = 0
   const filters = parseFilterFlags(flags.filter)
   const collect = async (name: string): Promise<void> => {
     const { ID } = await findService(session, name)
     found++
-    tasks.push(...(await session.client.tasks({ ...filters, service: [ID] })))
+    const ofService = await session.client.tasks({ ...filters, service: [ID] })
+    tasks.push(...ofService)
+    if (!ofService.some(isWaiting)) return
+    waiting.push(...waitingLines(await session.client.explain(ID)))
   }
   try {
     await forEach(names, session, collect)
   } finally {
     if (found > 0) await printTasks(session, tasks, flags)
+    // For people: what reads the table, or an own format, gets nothing else on stdout.
+    if (flags.quiet !== true && flags.format === undefined) {
+      for (const line of waiting) session.io.err(`${line}\n`)
+    }
   }
 }
+
+const isWaiting = ({ NodeID, DesiredState }: ApiTask): boolean =>
+  NodeID === undefined && (DesiredState === 'running' || DesiredState === 'ready')
 
 export async function inspectServices(
   session: Session,
@@ -114,8 +125,14 @@ export async function inspectServices(
       found.push(await findService(session, name, insertDefaults))
     })
   } finally {
-    if (flags.pretty === true) for (const service of found) session.io.out(prettyService(service))
+    if (flags.pretty === true) await printPretty(session, found)
     else printObjects(session.io, found, flags.format)
+  }
+}
+
+async function printPretty(session: Session, services: readonly ApiService[]): Promise<void> {
+  for (const service of services) {
+    session.io.out(prettyService(service, await session.client.explain(service.ID)))
   }
 }
 

@@ -1,9 +1,9 @@
-import type { ApiService, Quantities } from '../client/types.ts'
+import type { ApiService, Explanation, Quantities, UpdateConfig } from '../client/types.ts'
 import { humanBytes } from './human.ts'
 import { labelLines } from './node-commands.ts'
 
-/** `service inspect --pretty`: what was asked for, and where it answers. */
-export function prettyService(service: ApiService): string {
+/** `service inspect --pretty`: what was asked for, why it is not so yet, and where it answers. */
+export function prettyService(service: ApiService, explanation: Explanation): string {
   const { Spec } = service
   const lines = [
     '',
@@ -11,14 +11,25 @@ export function prettyService(service: ApiService): string {
     `Name:\t\t${Spec.Name}`,
     ...labelLines('Labels:', Spec.Labels),
     ...modeLines(service),
+    ...statusLines(service),
     ...placementLines(service),
+    ...configLines('UpdateConfig:', Spec.UpdateConfig),
+    ...configLines('RollbackConfig:', Spec.RollbackConfig),
     ...containerLines(service),
     ...resourceLines(service),
     ...restartLines(service),
     ...portLines(service),
+    ...waitingLines(explanation),
     '',
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Why tasks have no node; nothing when none waits for one. */
+export function waitingLines({ Lines, Hint }: Explanation): string[] {
+  if (Lines.length === 0) return []
+  const hint = Hint === '' ? [] : [` hint: ${Hint}`]
+  return ['Tasks wait for a node:', ...Lines.map((line) => ` * ${line}`), ...hint]
 }
 
 function modeLines({ Spec }: ApiService): string[] {
@@ -26,11 +37,41 @@ function modeLines({ Spec }: ApiService): string[] {
   return ['Service Mode:\tReplicated', ` Replicas:\t${Spec.Mode.Replicated?.Replicas ?? 1}`]
 }
 
+function statusLines({ UpdateStatus: status }: ApiService): string[] {
+  if (status === undefined) return []
+  const { State, StartedAt, CompletedAt, Message } = status
+  return [
+    'UpdateStatus:',
+    ` State:\t\t${State}`,
+    ...(StartedAt === undefined ? [] : [` Started:\t${StartedAt}`]),
+    ...(CompletedAt === undefined ? [] : [` Completed:\t${CompletedAt}`]),
+    ` Message:\t${Message ?? ''}`,
+  ]
+}
+
+function configLines(title: string, config: UpdateConfig | undefined): string[] {
+  if (config === undefined) return []
+  const { Parallelism = 1, Delay = 0, Monitor = 0, MaxFailureRatio = 0 } = config
+  return [
+    title,
+    ` Parallelism:\t${Parallelism}`,
+    ...(Delay === 0 ? [] : [` Delay:\t\t${Delay / 1e9}s`]),
+    ` On failure:\t${config.FailureAction ?? 'pause'}`,
+    ` Monitoring Period: ${Monitor / 1e9}s`,
+    ` Max failure ratio: ${MaxFailureRatio}`,
+    ` Update order:      ${config.Order ?? 'stop-first'}`,
+  ]
+}
+
 function placementLines({ Spec }: ApiService): string[] {
-  const { Constraints = [], MaxReplicas = 0 } = Spec.TaskTemplate.Placement ?? {}
+  const { Constraints = [], Preferences = [], MaxReplicas = 0 } = Spec.TaskTemplate.Placement ?? {}
+  const spreads = Preferences.map(
+    ({ Spread: spread }) => `spread=${spread?.SpreadDescriptor ?? ''}`,
+  )
   return [
     'Placement:',
     ...(Constraints.length === 0 ? [] : [` Constraints:\t[${Constraints.join(' ')}]`]),
+    ...(spreads.length === 0 ? [] : [` Preferences:\t[${spreads.join(' ')}]`]),
     ...(MaxReplicas === 0 ? [] : [` Max Replicas Per Node:\t${MaxReplicas}`]),
   ]
 }

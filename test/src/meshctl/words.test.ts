@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { ApiService, ApiTask } from '../../../src/client/types.ts'
 import { parseTemplate } from '../../../src/meshctl/go-template.ts'
 import { humanBytes, humanDuration } from '../../../src/meshctl/human.ts'
-import { progressOf } from '../../../src/meshctl/progress.ts'
+import { type Progress, progressOf } from '../../../src/meshctl/progress.ts'
 import { parsePublish } from '../../../src/meshctl/publish.ts'
 import { durationNs, nanoCpus, sizeBytes } from '../../../src/meshctl/quantities.ts'
 import { serviceSpecOf } from '../../../src/meshctl/service-spec.ts'
@@ -132,9 +132,13 @@ function taskOf(slot: number, state: string, more: Partial<ApiTask> = {}): ApiTa
   }
 }
 
+/** All of them are as the service asks for. */
+const lookAt = (service: ApiService, tasks: readonly ApiTask[]): Progress =>
+  progressOf(service, tasks, new Set(tasks.map(({ ID }) => ID)))
+
 test('progress counts one task a slot: the one that is wanted, else the newest', () => {
   const failed = taskOf(1, 'failed', { CreatedAt: '2026-01-02T00:00:00Z' })
-  const progress = progressOf(serviceOf(2), [failed, taskOf(1, 'running'), taskOf(2, 'starting')])
+  const progress = lookAt(serviceOf(2), [failed, taskOf(1, 'running'), taskOf(2, 'starting')])
   assert.equal(progress.running, 1)
   assert.deepEqual(
     progress.tasks.map(({ Status }) => Status.State),
@@ -142,13 +146,19 @@ test('progress counts one task a slot: the one that is wanted, else the newest',
   )
   assert.equal(progress.isDone, false)
   const all = [taskOf(1, 'running'), taskOf(2, 'running')]
-  assert.equal(progressOf(serviceOf(2), all).isDone, true)
-  assert.equal(progressOf(serviceOf(1), all).isDone, false, 'the surplus one still runs')
+  assert.equal(lookAt(serviceOf(2), all).isDone, true)
+  assert.equal(lookAt(serviceOf(1), all).isDone, false, 'the surplus one still runs')
+})
+
+test('a task that is still to be replaced does not count', () => {
+  const tasks = [taskOf(1, 'running'), taskOf(2, 'running')]
+  const { running, isDone } = progressOf(serviceOf(2), tasks, new Set(['1-running']))
+  assert.deepEqual({ running, isDone }, { running: 1, isDone: false })
 })
 
 test('tasks that ended well count as done, broken ones that stay broken end the waiting', () => {
-  assert.equal(progressOf(serviceOf(1, 'none'), [taskOf(1, 'complete')]).isDone, true)
-  const broken = progressOf(serviceOf(1, 'none'), [taskOf(1, 'failed')])
+  assert.equal(lookAt(serviceOf(1, 'none'), [taskOf(1, 'complete')]).isDone, true)
+  const broken = lookAt(serviceOf(1, 'none'), [taskOf(1, 'failed')])
   assert.deepEqual([broken.isDone, broken.isHopeless], [false, true])
-  assert.equal(progressOf(serviceOf(1), [taskOf(1, 'failed')]).isHopeless, false)
+  assert.equal(lookAt(serviceOf(1), [taskOf(1, 'failed')]).isHopeless, false)
 })
