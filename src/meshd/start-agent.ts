@@ -80,7 +80,7 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   void feed(agent, options, deps)
   return {
     taskLogs: (task, query, signal) => engine.logs(task, query, signal),
-    retire: () => Promise.race([agent.retire(), pause(deps.clock, retireLimitMs)]),
+    retire: () => within(deps.clock, retireLimitMs, agent.retire()),
     async [Symbol.asyncDispose]() {
       await agent.stop()
       await engine.close()
@@ -122,6 +122,14 @@ async function isCurrent(node: LocalMeshNode, store: ClusterStore, clock: Clock)
     }
     await pause(clock, barrierRetryMs)
   }
+}
+
+/** Waits for the work, but not for ever. */
+function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const cancel = clock.after(limitMs, resolve)
+  work.then(resolve, reject).finally(cancel)
+  return promise
 }
 
 const pause = (clock: Clock, delayMs: number): Promise<void> =>
