@@ -43,6 +43,8 @@ const stopMarginMs = 15_000
 const createTimeoutMs = 60_000
 /** It is asked for this all the time: how soon everybody knows that it hangs. */
 const describeTimeoutMs = 5_000
+/** Docker may write down what both streams said in another order than it was said. */
+const lastLines = 5
 /** Inspections at a time when all containers are listed. */
 const listWidth = 8
 
@@ -262,7 +264,7 @@ export class DockerEngine implements ContainerEngine {
   /** Not every log driver can be read; then there is nothing to tell. */
   async #lastLine(id: string, hasTty: boolean): Promise<string | null> {
     try {
-      const options = { stdout: true, stderr: true, tail: 1, follow: false } as const
+      const options = { stdout: true, stderr: true, tail: lastLines, follow: false } as const
       const log = await this.#calls.run((abortSignal) =>
         this.#docker.getContainer(id).logs({ ...options, abortSignal }),
       )

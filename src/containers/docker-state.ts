@@ -86,14 +86,21 @@ function targetsOf(info: ContainerInspectInfo): Record<string, string> {
   return Object.fromEntries(ports.split(',').map((port) => [port, `${address}:${port}`]))
 }
 
-/** Docker frames the output of a container without a terminal: stream(1) 0(3) length(4), bytes. */
+/**
+ * Docker frames the output of a container without a terminal: stream(1) 0(3) length(4), bytes.
+ * What went wrong is said on stderr, if anything was said there.
+ */
 export function lastLineOfLog(log: Buffer): string | null {
-  const parts: Buffer[] = []
+  const said: { readonly isError: boolean; readonly bytes: Buffer }[] = []
   let at = 0
   while (at + 8 <= log.length) {
     const end = at + 8 + log.readUInt32BE(at + 4)
-    parts.push(log.subarray(at + 8, end))
+    said.push({ isError: log[at] === stderr, bytes: log.subarray(at + 8, end) })
     at = end
   }
-  return lastLineOf(Buffer.concat(parts).toString('utf8'))
+  const lastOf = (parts: typeof said): string | null =>
+    lastLineOf(Buffer.concat(parts.map(({ bytes }) => bytes)).toString('utf8'))
+  return lastOf(said.filter(({ isError }) => isError)) ?? lastOf(said)
 }
+
+const stderr = 2

@@ -452,7 +452,7 @@ describe('the same with plain processes', () => {
   let node: Daemon
 
   before(async () => {
-    cluster = new Cluster('127.0.41')
+    cluster = new Cluster('127.0.40')
     node = await cluster.startNode('manager')
   })
   after(() => cluster?.[Symbol.asyncDispose]())

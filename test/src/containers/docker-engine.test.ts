@@ -71,7 +71,7 @@ describe('with a real dockerd', { skip: unavailable ?? false }, () => {
     const missing = '127.0.0.1:9/no/such:1'
     await assert.rejects(engine.create(containerRequest('m1', { image: missing })), (error) => {
       assert.ok(isEngineFault(error))
-      assert.equal(error.fault.code, 'engine/image-missing')
+      assert.equal(error.fault.code, 'engine/registry-silent')
       return error.fault.because.includes(missing)
     })
   })

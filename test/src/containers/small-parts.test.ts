@@ -33,6 +33,7 @@ test('the built-in image is known by its name, not by its neighbours', () => {
 
 test("the last line is found in docker's framed log", () => {
   assert.equal(lastLineOfLog(Buffer.concat([frame(1, 'one\n'), frame(2, 'two\n')])), 'two')
+  assert.equal(lastLineOfLog(Buffer.concat([frame(2, 'why\n'), frame(1, 'done\n')])), 'why')
   assert.equal(lastLineOfLog(Buffer.alloc(0)), null)
   assert.equal(lastLineOfLog(Buffer.from([1, 0, 0])), null)
 })
