@@ -32,13 +32,14 @@ export function reconcileGlobal(
   const turns = takeTurns(after, places, { nowMs: sheet.nowMs, wake })
   const missing: NodeRefusal[] = []
   for (const { place, node } of places) {
+    const refusal = placement.refusalOn(node, needsOf(after))
     const create: Create = (start, isUpdate) => {
-      const refusal = placement.refusalOn(node, needsOf(after))
       if (refusal !== null) missing.push(refusal)
       if (refusal !== null || sheet.isFull) return null
       const task = createTask(sheet, after, { slot: 0, start, isUpdate })
       return placement.assign(task, node)
     }
+    if (place.isBlocked === true && refusal !== null) missing.push(refusal)
     reconcilePlace(sheet, after, place, { mayMove: turns.mayMove.has(place), create })
   }
   return missing.length > 0 ? explain(missing) : whyNowhere(sheet.nodes(), after)

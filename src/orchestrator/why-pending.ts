@@ -2,6 +2,7 @@ import { SeededRandom } from '../../mesh/base/random.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { ServiceView } from '../model/service-view.ts'
 import type { Explanation } from './explain.ts'
+import type { Needs } from './filters.ts'
 import { reconcileGlobal } from './global.ts'
 import { Placement } from './placement.ts'
 import { Wake } from './wake.ts'
@@ -17,9 +18,17 @@ export function whyPending(view: ClusterView, service: ServiceView): Explanation
   const placement = new Placement(sheet, view.observed)
   if (service.mode.kind === 'global')
     return reconcileGlobal(sheet, service, { placement, wake: new Wake() })
-  const placed = sheet.tasksOf(service.id).filter((task) => task.isWanted && task.node !== null)
-  const slots = new Set(placed.map((task) => task.slot))
-  if (slots.size >= service.mode.replicas) return null
-  const choice = placement.choose({ serviceId: service.id, spec: service.template, slot: 0 })
+  const wanted = sheet.tasksOf(service.id).filter((task) => task.isWanted)
+  const waiting = wanted.find((task) => task.node === null)
+  const slots = new Set(wanted.map((task) => task.slot))
+  if (waiting === undefined && slots.size >= service.mode.replicas) return null
+  const { serviceId, spec, slot } = waiting ?? ofNewTask(service)
+  const choice = placement.choose({ serviceId, spec, slot })
   return choice.kind === 'none' ? choice.explanation : null
 }
+
+const ofNewTask = (service: ServiceView): Needs => ({
+  serviceId: service.id,
+  spec: service.template,
+  slot: 0,
+})

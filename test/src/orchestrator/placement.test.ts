@@ -227,3 +227,60 @@ test('what only a container can be given keeps a task off the process runtime', 
   twin.addService('web', spec({ ContainerSpec }))
   assert.equal(pendingErr(twin), 'no suitable node (runtime process has no Mounts on 1 node)')
 })
+
+const spread = (...labels: readonly string[]): Partial<TaskSpec> => ({
+  Placement: {
+    Preferences: labels.map((label) => ({ Spread: { SpreadDescriptor: label } })),
+  },
+})
+
+const countOn = (twin: ClusterTwin, names: readonly string[]): number =>
+  twin.running.filter(({ node }) => names.some((name) => node === idOf(name))).length
+
+test('a preference shares tasks out among the values of a label, one inside another', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const twin = new ClusterTwin(seed)
+    twin.addNode('a1', { labels: { zone: 'a', rack: '1' } })
+    twin.addNode('a2', { labels: { zone: 'a', rack: '2' } })
+    twin.addNode('a3', { labels: { zone: 'a', rack: '2' } })
+    twin.addNode('b1', { labels: { zone: 'b', rack: '1' } })
+    twin.addService('web', spec(spread('node.labels.zone', 'node.labels.rack'), 8))
+    twin.settle()
+    assert.equal(countOn(twin, ['b1']), 4, `seed ${seed}`)
+    assert.equal(countOn(twin, ['a1']), 2, `seed ${seed}`)
+    assert.equal(countOn(twin, ['a2', 'a3']), 2, `seed ${seed}`)
+  }
+})
+
+test('nodes without the label are one group, and a full group is passed over', () => {
+  const twin = new ClusterTwin()
+  twin.addNode('a1', { labels: { zone: 'a' } })
+  twin.addNode('n1')
+  twin.addNode('n2')
+  const { Placement } = spread('node.labels.zone')
+  twin.addService('web', spec({ Placement: { ...Placement, MaxReplicas: 3 } }, 8))
+  twin.settle()
+  assert.deepEqual([countOn(twin, ['a1']), countOn(twin, ['n1', 'n2'])], [3, 5])
+})
+
+test('a successor that finds no node while its predecessor serves is explained too', () => {
+  const twin = twoZones()
+  twin.addService('web', { ...spec({}), UpdateConfig: { Order: 'start-first' } })
+  twin.settle()
+  twin.patchSpec('web', spec({ Resources: { Reservations: { MemoryBytes: 2 ** 50 } } }))
+  twin.pass()
+  const lines = whyPending(twin.view, twin.service('web'))?.lines.map((line) => line.text)
+  assert.deepEqual(lines, ['3 nodes: insufficient memory'])
+})
+
+test('a global service that has no room for two of its tasks at once says so', () => {
+  const twin = twoZones()
+  const Resources = { Reservations: { MemoryBytes: 2 ** 19 + 1 } }
+  const service = { Mode: { Global: {} }, UpdateConfig: { Order: 'start-first' } } as const
+  twin.addService('web', { ...spec({ Resources }), ...service })
+  twin.settle()
+  twin.patchSpec('web', { TaskTemplate: { ContainerSpec: { Image: 'v2' }, Resources } })
+  twin.settle()
+  const lines = whyPending(twin.view, twin.service('web'))?.lines.map((line) => line.text)
+  assert.deepEqual(lines, ['1 node: insufficient memory'])
+})
