@@ -130,11 +130,11 @@ export class Standing {
   }
 
   /** Nobody who watches may be thrown back to older times, or to a table that lacks this node. */
-  #hasCaughtUp({ table, isInTouch }: RolePart): boolean {
+  #hasCaughtUp(coming: RolePart): boolean {
     const { policy, self } = this.#deps
-    const catalog = table.catalog()
+    const catalog = coming.table.catalog()
     const isNewEnough = catalog.index >= this.table.catalog().index
-    return isNewEnough && isInTouch() && policy.roleOf(catalog, self) === 'manager'
+    return isNewEnough && coming.isInTouch() && policy.roleOf(catalog, self) === 'manager'
   }
 
   #enter(coming: RolePart): void {

@@ -15,6 +15,9 @@ const bodyOf = { Spec: { Name: 'web', TaskTemplate: {} }, Endpoint: {}, SpecVers
 
 const has = ({ view }: RealNode, id: string): boolean => view.get('service', id) !== undefined
 
+const serial = ({ node }: RealNode): string =>
+  new X509Certificate(node.identity.certificatePem).serialNumber
+
 function walFiles(nodes: RealNodes, number: number): string[] {
   try {
     return readdirSync(join(nodes.dir, String(number), 'raft/wal'))
@@ -121,8 +124,6 @@ test('certificates are renewed in time, by every role, and stay on the disk', as
   await nodes.join(3, 'worker')
   const all = [1, 2, 3].map((number) => nodes.get(number))
   for (const { view } of all) await eventually('it has a table', 5000, () => view.index > 0)
-  const serial = ({ node }: RealNode): string =>
-    new X509Certificate(node.identity.certificatePem).serialNumber
   const before = all.map(serial)
   nodes.offsetMs = 0
   for (const [at, each] of all.entries()) {
