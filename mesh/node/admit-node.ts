@@ -9,6 +9,7 @@ import { issueCertificate } from '../identity/certificate-authority.ts'
 import { checkCertificateRequest } from '../identity/certificate-request.ts'
 import { isSameSecret } from '../identity/join-token.ts'
 import { keyDigest } from '../identity/key-digest.ts'
+import { knock, type Door } from '../transport/knock.ts'
 import { withSeenHost, type JoinReply, type JoinRequest } from '../wire/join-message.ts'
 import { raftIdOf } from './raft-id.ts'
 
@@ -20,6 +21,8 @@ export interface AdmitDeps {
   readonly catalog: () => CatalogReader
   /** Makes the catalog as new as any acknowledged write: a token rotated elsewhere counts at once. */
   readonly barrier: () => Promise<void>
+  /** Of the node that answers, for people. */
+  readonly selfName: () => string
   readonly propose: (changes: readonly Change[]) => Promise<ApplyResult>
 }
 
@@ -33,7 +36,6 @@ export async function admitNode(
   deps: AdmitDeps,
 ): Promise<JoinReply> {
   try {
-    await deps.barrier()
     const reply = await admit(withSeenHost(asked, remoteHost), remoteHost, deps)
     if (reply.kind === 'refused') {
       deps.log.warn({ remote: remoteHost, reason: reply.reason }, 'join refused')
@@ -50,12 +52,20 @@ async function admit(
   remoteHost: string,
   deps: AdmitDeps,
 ): Promise<JoinReply> {
+  if (deps.policy.authority(deps.catalog()) === null) return refuse(notHere(deps))
+  await deps.barrier()
   const authority = deps.policy.authority(deps.catalog())
-  if (authority === null) return refuse('this node is not a manager; join through a manager')
+  if (authority === null) return refuse(notHere(deps))
   const role = roleOfSecret(request.secret, authority)
   if (role === null) return refuse('the token is not valid (wrong, or rotated since)')
   const keys = checkCertificateRequest(request.certificateRequest)
   if ('refused' in keys) return refuse(keys.refused)
+  const closed = await closedDoors(request)
+  if (closed.length > 0) {
+    return refuse(
+      `${deps.selfName()} cannot reach ${closed.join(', ')}; open it, or mend the address`,
+    )
+  }
 
   const newcomer = describe(request, { role, ...keys }, deps.random)
   const result = await deps.propose(deps.policy.admit(newcomer, deps.clock.nowMs()))
@@ -104,6 +114,29 @@ function describe(
     availability: request.availability,
     description: request.description,
   }
+}
+
+/** A manager whose address is wrong, or behind a closed port, would only cost the cluster its quorum. */
+async function closedDoors(request: JoinRequest): Promise<string[]> {
+  const { word, controlAddress, gossipAddress, dataPathAddress } = request
+  if (word === undefined) return []
+  const doors: readonly Door[] = [
+    { protocol: 'tcp', address: controlAddress },
+    { protocol: 'tcp', address: gossipAddress },
+    { protocol: 'udp', address: gossipAddress },
+    { protocol: 'tcp', address: dataPathAddress },
+  ]
+  const reasons = await Promise.all(doors.map((door) => knock(door, word)))
+  return doors.flatMap(({ protocol, address }, at) => {
+    const reason = reasons[at] ?? null
+    return reason === null ? [] : [`${address}/${protocol} (${reason})`]
+  })
+}
+
+function notHere({ policy, catalog }: AdmitDeps): string {
+  const managers = policy.members(catalog()).filter(({ role }) => role === 'manager')
+  const known = managers.map(({ controlAddress }) => controlAddress).join(', ')
+  return `this node is a worker; join through a manager: ${known}`
 }
 
 const refuse = (reason: string): JoinReply => ({ kind: 'refused', reason })

@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { MeshError } from '../base/mesh-error.ts'
 import type { Change } from '../catalog/types.ts'
 import { caDigest, parseJoinToken } from '../identity/join-token.ts'
+import { standOnDoorstep } from '../transport/doorstep.ts'
+import { parseHostPort } from '../transport/host-address.ts'
 import { foundCluster } from './found-cluster.ts'
 import { joinCluster, type JoinTarget } from './join-cluster.ts'
 import type { MeshNodeDeps, MeshNodeOptions } from './mesh-node-options.ts'
@@ -20,8 +23,12 @@ export async function enterCluster(
 ): Promise<Entrance> {
   const remembered = await loadNodeState(deps.disk)
   if (remembered !== null) return resume(remembered, options.join, deps)
+  // Ports that another program holds are found here, before anything is founded or joined.
+  const word = randomBytes(16).toString('hex')
+  await using scope = new AsyncDisposableStack()
+  scope.use(await standOnDoorstep({ ...portsOf(options), word }))
   if (options.join !== null) {
-    const state = await joinCluster(options.join, options.facts, deps)
+    const state = await joinCluster(options.join, { ...options.facts, word }, deps)
     await saveNodeState(deps.disk, state)
     return { state, how: 'joined', founding: [] }
   }
@@ -29,6 +36,14 @@ export async function enterCluster(
   const { state, changes } = await foundCluster(options.facts, deps)
   return { state, how: 'founded', founding: changes }
 }
+
+function portsOf({ listenHost, facts }: MeshNodeOptions) {
+  const { controlAddress, gossipAddress, dataPathAddress } = facts
+  const tcpPorts = [controlAddress, gossipAddress, dataPathAddress].map(portOf)
+  return { host: listenHost, tcpPorts, udpPort: portOf(gossipAddress) }
+}
+
+const portOf = (address: string): number => parseHostPort(address)?.port ?? 0
 
 /** `--join` may stay in the command line of a supervisor, as long as it means the same cluster. */
 function resume(state: NodeState, join: JoinTarget | null, deps: MeshNodeDeps): Entrance {

@@ -128,6 +128,7 @@ export class LocalMeshNode implements MeshNode {
       catalog: () => this.#table.catalog(),
       barrier: () => this.barrier(),
       propose: (changes) => this.propose(changes),
+      selfName: () => this.#nameOf(this.self),
     })
   }
 
@@ -169,6 +170,10 @@ export class LocalMeshNode implements MeshNode {
   #removed(): void {
     this.#deps.log.error({}, 'this node was removed from its cluster')
     this.#removal.resolve()
+  }
+
+  #nameOf(id: NodeId): string {
+    return this.#parts.roster.members.find(({ node }) => node === id)?.name ?? id
   }
 
   #catalogChanged(): void {

@@ -3,6 +3,7 @@ import type * as z from 'zod'
 import type { Clock } from '../base/clock.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { decodeJson, encodeFrame, encodeJson, FrameSplitter, isRefused } from '../wire/frames.ts'
+import { handshakeFault } from '../identity/tls-options.ts'
 
 /** What may be spoken on the control port by somebody without a valid certificate. */
 export const joinAlpn = 'mesh-join/1'
@@ -78,7 +79,7 @@ export function dialControl(options: DialOptions): Promise<TLSSocket> {
       socket.on('error', () => {}).destroy()
       reject(new MeshError({ code: 'control/unreachable', host, port, reason }))
     }
-    const onError = (error: Error): void => fail(error.message)
+    const onError = (error: Error): void => fail(handshakeFault(error))
     const onClose = (): void => fail('the connection was closed')
     const onSecure = (): void => {
       release()

@@ -37,6 +37,8 @@ export interface JoinRequest {
   readonly controlAddress: string
   readonly dataPathAddress: string
   readonly availability: 'active' | 'pause' | 'drain'
+  /** What its ports answer now, so that the server can tell whether they are open; 32 hex digits. */
+  readonly word?: string | undefined
   /** Opaque here: what the machine is and has. */
   readonly description: JsonObject
 }
@@ -96,6 +98,10 @@ export const joinRequest: z.ZodType<JoinRequest> = z.object({
   controlAddress: hostPortText,
   dataPathAddress: hostPortText,
   availability: z.enum(['active', 'pause', 'drain']),
+  word: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   description: jsonObject,
 })
 

@@ -73,7 +73,7 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
   'join/unreachable': (fact) => ({
     what: 'no manager answered',
     why: fact('reason'),
-    hint: 'is meshd running there, and is its port (2377/tcp) open from here?',
+    hint: `is meshd running there, and is ${fact('port')} its port for joins (--port, 2377 if not told), open from here?`,
   }),
   'join/server-not-trusted': (fact) => ({
     what: 'the machine that answered cannot prove that it is a manager',

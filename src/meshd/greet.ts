@@ -1,10 +1,10 @@
 import type { Log } from '../../mesh/base/log.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
+import { formatHostPort } from '../../mesh/transport/host-address.ts'
 import { meshPolicy } from '../model/mesh-policy.ts'
 import { banner, joinLines } from './banner.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
-import { hostPort } from './node-facts.ts'
 import { version } from './version.ts'
 
 export interface Greeting {
@@ -20,7 +20,7 @@ export interface Greeting {
 
 /** Tells the operator that the node is up; a founder also tells how others join. */
 export function greet({ config, name, how, node, store, ...more }: Greeting): void {
-  const controlAddress = hostPort(more.advertiseAddr, config.controlPort)
+  const controlAddress = formatHostPort({ host: more.advertiseAddr, port: config.controlPort })
   const facts = { version, how, name, nodeId: node.self, role: node.role }
   more.log.info({ ...facts, cluster: node.clusterId, runtime: more.runtime }, 'meshd is up')
   const { clusterId } = node

@@ -1,5 +1,6 @@
 import { arch, availableParallelism, totalmem } from 'node:os'
 import type { NodeFacts } from '../../mesh/node/node-facts.ts'
+import { formatHostPort } from '../../mesh/transport/host-address.ts'
 import type { Config } from './config.ts'
 import { version } from './version.ts'
 
@@ -14,7 +15,7 @@ const architectures: Readonly<Record<string, string>> = { x64: 'x86_64', arm64: 
 
 /** What this machine says of itself when it enters a cluster; the agent corrects it as it learns more. */
 export function nodeFacts({ config, name, advertiseAddr, runtime }: NodeFactsInput): NodeFacts {
-  const at = (port: number): string => hostPort(advertiseAddr, port)
+  const at = (port: number): string => formatHostPort({ host: advertiseAddr, port })
   return {
     name,
     gossipAddress: at(config.gossipPort),
@@ -29,14 +30,4 @@ export function nodeFacts({ config, name, advertiseAddr, runtime }: NodeFactsInp
       Runtime: runtime,
     },
   }
-}
-
-export const hostPort = (host: string, port: number): string =>
-  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-
-/** `host:port` in its parts, brackets of IPv6 taken off. */
-export function splitHostPort(address: string): { readonly host: string; readonly port: number } {
-  const colon = address.lastIndexOf(':')
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '')
-  return { host, port: Number(address.slice(colon + 1)) }
 }

@@ -1,13 +1,14 @@
 import { connect } from 'node:net'
-import { splitHostPort } from './node-facts.ts'
+import { parseHostPort } from '../../mesh/transport/host-address.ts'
 
 const probeLimitMs = 1000
 
 /** Whether something accepts a connection at `host:port` now. */
 export function probe(address: string): Promise<boolean> {
-  const { host, port } = splitHostPort(address)
+  const target = parseHostPort(address)
+  if (target === null) return Promise.resolve(false)
   return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: probeLimitMs })
+    const socket = connect({ ...target, timeout: probeLimitMs })
     const answer = (isAccepted: boolean): void => {
       socket.destroy()
       resolve(isAccepted)

@@ -4,6 +4,7 @@ import { MeshError } from '../../mesh/base/mesh-error.ts'
 import { forgetMembership } from '../../mesh/node/node-state.ts'
 import { startMeshNode } from '../../mesh/node/start-mesh-node.ts'
 import { NodeDisk } from '../../mesh/storage/node-disk.ts'
+import { formatHostPort } from '../../mesh/transport/host-address.ts'
 import { Leader } from '../leader/leader.ts'
 import { meshPolicy } from '../model/mesh-policy.ts'
 import { lockDataDir } from '../runtime/data-lock.ts'
@@ -19,7 +20,7 @@ import { eventLoopDelaySampler } from './event-loop-delay.ts'
 import { explainFault } from './explain-fault.ts'
 import { greet } from './greet.ts'
 import { IngressSupervisor } from './ingress-supervisor.ts'
-import { hostPort, nodeFacts } from './node-facts.ts'
+import { nodeFacts } from './node-facts.ts'
 import { writePidFile } from './pid-file.ts'
 import { RouteFeed } from './route-feed.ts'
 import { startAgent } from './start-agent.ts'
@@ -120,7 +121,7 @@ export async function runDaemon(config: Config): Promise<void> {
   const setRoutes = ingress.setRoutes.bind(ingress)
   const routes = scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))
 
-  const controlAddress = hostPort(advertiseAddr, config.controlPort)
+  const controlAddress = formatHostPort({ host: advertiseAddr, port: config.controlPort })
   const agent = await startAgent(
     { config, runtime, name, controlAddress, node, store, ingress },
     { clock, log },
