@@ -68,11 +68,11 @@ describe('bad input', () => {
       'a field without effect yet',
       spec({
         TaskTemplate: {
-          ContainerSpec: { Image: 'a', Mounts: [{ Type: 'bind', Source: '/a', Target: '/b' }] },
+          ContainerSpec: { Image: 'a', Secrets: [{ SecretID: 'a', SecretName: 'a' }] },
         },
       }),
       501,
-      /Mounts/,
+      /Secrets/,
     ],
     [
       'an unknown mesh label',

@@ -27,6 +27,10 @@ export interface Reply {
   readonly json: unknown
 }
 
+const nobody = (): never => {
+  throw new Error('nobody to dial in this test')
+}
+
 export async function startApi(
   overrides: Partial<ApiDeps> = {},
   options: { readonly caller?: Caller; readonly nodes?: readonly string[] } = {},
@@ -36,9 +40,6 @@ export async function startApi(
   const store = { append: () => {} }
   const eventDeps = { node: mesh, view: mesh.view, watchView, clock: systemClock, store }
   const events = new EventLog([], eventDeps)
-  const nobody = (): never => {
-    throw new Error('nobody to dial in this test')
-  }
   const deps: ApiDeps = {
     node: mesh,
     view: mesh.view,

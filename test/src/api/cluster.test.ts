@@ -5,6 +5,7 @@ import { nextRaftId, raftIdOf } from '../../../mesh/node/raft-id.ts'
 import type { Node } from '../../../src/model/docker.ts'
 import { startApi, type ApiServer, type Reply } from '../../support/api-server.ts'
 import { webSpec } from './service-spec.ts'
+import { nodeView } from '../../../src/model/node-view.ts'
 
 interface ShownNode extends Node {
   readonly ID: string
@@ -158,7 +159,8 @@ test('a worker leaves when asked, a manager only by force, and not at the word o
     // What its daemon does once it sees that it was demoted.
     server.mesh.watchCatalog(() => {
       const own = server.mesh.view().catalog.get('node', server.mesh.self)
-      server.mesh.role = (own?.body as unknown as ShownNode).Spec.Role as 'manager' | 'worker'
+      assert.ok(own !== undefined)
+      server.mesh.role = nodeView(own).role
     })
     assert.equal((await server.call('POST', '/swarm/leave?force=1')).status, 200)
     assert.equal(server.mesh.role, 'worker', 'it was demoted first')

@@ -33,8 +33,9 @@ test('flags win over the environment', () => {
   assert.deepEqual(config.labels, { a: 'b', c: 'd=e' })
 })
 
+const joinOf = (join: string) => parse({ join }).join
+
 test('a join line is token, host and port', () => {
-  const joinOf = (join: string) => parse({ join }).join
   assert.deepEqual(joinOf('T@10.0.0.1:99'), { token: 'T', host: '10.0.0.1', port: 99 })
   assert.deepEqual(joinOf('T@name'), { token: 'T', host: 'name', port: 2377 })
   assert.deepEqual(joinOf('T@[fd00::1]:99'), { token: 'T', host: 'fd00::1', port: 99 })

@@ -68,6 +68,7 @@ test('a founded cluster has its authority, its first manager and the settings of
       gossipAddress: '10.0.0.1:7946',
       controlAddress: '10.0.0.1:2377',
       dataPathAddress: '10.0.0.1:4789',
+      raftId: newcomer('founder').raftId,
     },
   ])
   assert.equal(clusterOf(catalog)?.taskHistoryLimit, 5)
