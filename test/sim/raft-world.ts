@@ -29,7 +29,7 @@ export function settingOf(seed: number): Setting {
     seed,
     isJoint,
     managers: isJoint ? 5 : 3 + random.below(3),
-    snapshotEveryEntries: [3, 5, 10, 25, 60][random.below(5)] ?? 10,
+    snapshotEveryEntries: [4, 10, 25, 60][random.below(4)] ?? 10,
     segmentBytes: 2048 << random.below(5),
   }
 }

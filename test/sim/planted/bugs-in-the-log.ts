@@ -33,10 +33,4 @@ export const bugsInTheLog: readonly PlantedBug[] = [
     find: 'this.#sendAll(ready.messages.filter(({ kind }) => !isPromise(kind)))',
     replace: 'this.#sendAll(ready.messages)',
   },
-  {
-    name: 'a restart forgets that entries were cut',
-    file: 'mesh/storage/wal-recovery.ts',
-    find: 'if (first !== undefined) this.#entries.length = Math.max(0, entry.index - first.index)\n    this.#entries.push(entry)',
-    replace: 'this.#entries[first === undefined ? 0 : entry.index - first.index] = entry',
-  },
 ]
