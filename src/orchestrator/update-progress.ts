@@ -9,7 +9,7 @@ const defaultDeadlineMs = 600_000
 
 /** How far an update is in one place: a slot, or a node of a global service. */
 export interface UpdateProgress {
-  /** Its task is still to be replaced. */
+  /** Its task is still to be replaced, or the one that ended there. */
   readonly isWaiting: boolean
   /** It is, or was, a part of this update. */
   readonly isTouched: boolean
@@ -51,10 +51,10 @@ export function progressIn(
 ): UpdateProgress {
   const { tasks, outdated, successor } = place
   const made = tasks.filter((task) => isMadeBy(task, service))
-  // What stands beside a successor that runs is stopped in the same pass.
-  const isWaiting = outdated.length > 0 && successor?.state !== 'running'
   const isEmpty = tasks.every((task) => !task.isWanted)
-  const isVacant = isEmpty && isUpdating(service) && awaitsFirst(tasks, service)
+  const isVacant = isEmpty && awaitsFirst(tasks, service)
+  // What stands beside a successor that runs is stopped in the same pass.
+  const isWaiting = isVacant || (outdated.length > 0 && successor?.state !== 'running')
   const isChanging = isWaiting && successor !== null
   const isBegun = made.length > 0 || isVacant || isChanging
   const pending = pendingSince(place, service, { isBegun, isVacant })
@@ -105,7 +105,9 @@ function pendingSince(
   { isBegun, isVacant }: { readonly isBegun: boolean; readonly isVacant: boolean },
 ): Pending | null {
   const [youngest] = youngestFirst(tasks)
-  if (isVacant && youngest !== undefined) return { task: youngest, sinceMs: youngest.updatedAtMs }
+  if (isVacant && youngest !== undefined) {
+    return { task: youngest, sinceMs: Math.max(youngest.updatedAtMs, startedAtMs(service)) }
+  }
   if (isBegun && successor !== null && successor.state !== 'running') {
     return { task: successor, sinceMs: successor.createdAtMs }
   }
