@@ -102,8 +102,7 @@ export async function startDockerEngine(options: DockerEngineOptions): Promise<D
     unmountBelow(dir)
     rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   }
-  const docker = (...words: string[]): string =>
-    run('docker', '-H', `unix://${socket}`, ...words).trimEnd()
+  const docker = (...words: string[]): string => dockerAt(socket, ...words)
 
   try {
     await start()
@@ -116,7 +115,7 @@ export async function startDockerEngine(options: DockerEngineOptions): Promise<D
     get pid() {
       return daemon?.pid ?? 0
     },
-    importBusyboxImage: (tag) => Promise.resolve(importBusybox(dir, docker, tag)),
+    importBusyboxImage: (tag) => Promise.resolve(importBusybox({ dir, socket, tag })),
     docker,
     kill,
     restart: start,
@@ -146,7 +145,7 @@ function spawnDaemon(paths: { dir: string; socket: string; bridge: string }): Ch
   return daemon
 }
 
-async function whenReady(daemon: ChildProcess, socket: string, dir: string): Promise<void> {
+export async function whenReady(daemon: ChildProcess, socket: string, dir: string): Promise<void> {
   await eventually(async () => {
     if (daemon.exitCode !== null) return
     await ping(socket)
@@ -166,7 +165,7 @@ function ping(socketPath: string): Promise<string> {
   })
 }
 
-async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   child.kill(signal)
@@ -180,7 +179,7 @@ async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<
   }
 }
 
-function endByPidFile(path: string): void {
+export function endByPidFile(path: string): void {
   if (!existsSync(path)) return
   try {
     process.kill(Number(readFileSync(path, 'utf8')), 'SIGKILL')
@@ -191,7 +190,7 @@ function endByPidFile(path: string): void {
 }
 
 /** What a crashed engine left running: the shims on its address, and their containers. */
-function endShims(dir: string): void {
+export function endShims(dir: string): void {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     const words = readProc(`${pid}/cmdline`).split('\0')
     const isShim = words[0]?.includes('containerd-shim') === true
@@ -209,7 +208,12 @@ function readProc(path: string): string {
   }
 }
 
-function importBusybox(dir: string, docker: DockerEngineHandle['docker'], tag: string): void {
+const dockerAt = (socket: string, ...words: string[]): string =>
+  run('docker', '-H', `unix://${socket}`, ...words).trimEnd()
+
+/** Through `dir`, which holds the image's files afterwards. */
+export function importBusybox(to: { dir: string; socket: string; tag: string }): void {
+  const { dir, socket, tag } = to
   const root = join(dir, 'busybox')
   rmSync(root, { recursive: true, force: true })
   mkdirSync(join(root, 'bin'), { recursive: true })
@@ -221,7 +225,7 @@ function importBusybox(dir: string, docker: DockerEngineHandle['docker'], tag: s
   const archive = join(dir, 'busybox.tar')
   run('tar', '-C', root, '-cf', archive, '.')
   const changes = ['ENV PATH=/bin', 'CMD ["sh"]'].flatMap((change) => ['--change', change])
-  docker('import', ...changes, archive, tag)
+  dockerAt(socket, 'import', ...changes, archive, tag)
 }
 
 function readForwardPolicy(): string {
