@@ -7,6 +7,8 @@ import { parseHostPort } from '../transport/host-address.ts'
 import { foundCluster } from './found-cluster.ts'
 import { joinCluster, type JoinTarget } from './join-cluster.ts'
 import type { MeshNodeDeps, MeshNodeOptions } from './mesh-node-options.ts'
+import { clearRaftFiles, saveRaftLife } from './raft-files.ts'
+import { raftIdOf } from './raft-id.ts'
 import { loadNodeState, saveNodeState, type NodeState } from './node-state.ts'
 
 export interface Entrance {
@@ -29,12 +31,21 @@ export async function enterCluster(
   scope.use(await standOnDoorstep({ ...portsOf(options), word }))
   if (options.join !== null) {
     const state = await joinCluster(options.join, { ...options.facts, word }, deps)
+    await beginRaftLife(state, deps)
     await saveNodeState(deps.disk, state)
     return { state, how: 'joined', founding: [] }
   }
   // Kept only once its log is: a founder that crashes in between founds anew.
   const { state, changes } = await foundCluster(options.facts, deps)
   return { state, how: 'founded', founding: changes }
+}
+
+/** Before the identity: a manager without a life in Raft, or without its log, has lost them. */
+async function beginRaftLife({ identity }: NodeState, { disk }: MeshNodeDeps): Promise<void> {
+  // Without an identity there was no member here: what log there is was never part of a cluster.
+  await clearRaftFiles(disk)
+  if (identity.role !== 'manager') return
+  await saveRaftLife(disk, { raftId: raftIdOf(identity.nodeId), hasLog: false })
 }
 
 function portsOf({ listenHost, facts }: MeshNodeOptions) {

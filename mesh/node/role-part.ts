@@ -1,10 +1,10 @@
 import type { NodeId, NodeRole } from '../base/ids.ts'
 import type { CatalogDelta } from '../catalog/types.ts'
 import type { RaftId } from '../raft/types.ts'
-import { RaftStorage } from '../storage/raft-storage.ts'
 import { CatalogFeed } from './catalog-feed.ts'
 import { Consensus } from './consensus.ts'
 import type { MeshNodeDeps } from './mesh-node-options.ts'
+import { openRaftLog, type RaftLife } from './raft-files.ts'
 import type { RoleTransport } from './role-transport.ts'
 import type { Roster } from './roster.ts'
 import type { ServiceTable } from './service-table.ts'
@@ -41,9 +41,10 @@ export function openWorkerPart(deps: RolePartDeps, saved: CatalogDelta | null): 
   }
 }
 
-export async function openManagerPart(deps: RolePartDeps, raftId: RaftId): Promise<RolePart> {
+export async function openManagerPart(deps: RolePartDeps, life: RaftLife): Promise<RolePart> {
+  const { raftId } = life
   const log = deps.log.child('raft')
-  const storage = await RaftStorage.open({ disk: deps.disk, log })
+  const storage = await openRaftLog(life, { disk: deps.disk, log })
   const table = new Consensus({ ...deps, raftId, storage, log })
   const feed = new CatalogFeed({
     ...deps,

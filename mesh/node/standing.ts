@@ -4,7 +4,7 @@ import type { RaftId } from '../raft/types.ts'
 import type { RenewalIssued } from '../wire/renewal-message.ts'
 import { CurrentTable } from './current-table.ts'
 import { saveIdentity } from './node-state.ts'
-import { clearRaftLog, loadRaftId, saveRaftId } from './raft-files.ts'
+import { clearRaftLog, loadRaftLife, saveRaftLife } from './raft-files.ts'
 import { openManagerPart, openWorkerPart, type RolePart, type RolePartDeps } from './role-part.ts'
 
 const catchUpCheckMs = 100
@@ -34,8 +34,8 @@ export class Standing {
 
   static async open(deps: RolePartDeps, identity: NodeIdentity): Promise<Standing> {
     if (identity.role === 'manager') {
-      const raftId = await loadRaftId(deps.disk, deps.self)
-      return new Standing(deps, identity, await openManagerPart(deps, raftId))
+      const life = await loadRaftLife(deps.disk, deps.self)
+      return new Standing(deps, identity, await openManagerPart(deps, life))
     }
     // A demotion may have been cut short.
     await clearRaftLog(deps.disk)
@@ -95,11 +95,12 @@ export class Standing {
   /** The number first: no log, and no lack of one, may ever be taken for that of a former life. */
   async #becomeManager(identity: NodeIdentity, raftId: RaftId): Promise<void> {
     const { disk, log, clock } = this.#deps
-    await saveRaftId(disk, raftId)
+    const life = { raftId, hasLog: false }
+    await saveRaftLife(disk, life)
     await this.#retire()
     await this.#adopt(identity)
     log.info({}, 'promoted: catching up with the other managers')
-    const coming = await openManagerPart(this.#deps, raftId)
+    const coming = await openManagerPart(this.#deps, life)
     this.#coming = coming
     this.#stopWaiting = clock.every(catchUpCheckMs, () => {
       if (this.#hasCaughtUp(coming)) this.#enter(coming)

@@ -1,6 +1,5 @@
 import { drawId } from '../base/ids.ts'
 import type { MemberMeta } from '../membership/types.ts'
-import { RaftStorage } from '../storage/raft-storage.ts'
 import { Libp2pTransport } from '../transport/libp2p-transport.ts'
 import { SealedDatagrams } from '../transport/sealed-datagrams.ts'
 import { recordsTopic } from '../wire/discovery-message.ts'
@@ -11,7 +10,8 @@ import { LocalMeshNode } from './local-mesh-node.ts'
 import { MembershipDriver } from './membership-driver.ts'
 import type { MeshNodeDeps, MeshNodeOptions } from './mesh-node-options.ts'
 import { saveNodeState } from './node-state.ts'
-import { clearRaftFiles } from './raft-files.ts'
+import { raftIdOf } from './raft-id.ts'
+import { clearRaftFiles, openRaftLog } from './raft-files.ts'
 import { RoleTransport } from './role-transport.ts'
 import { Roster } from './roster.ts'
 import { Standing } from './standing.ts'
@@ -64,12 +64,13 @@ const metaOf = ({ facts }: MeshNodeOptions): MemberMeta => ({
   dataPathAddress: facts.dataPathAddress,
 })
 
-/** Without an identity there was no member here: what log there is was never part of a cluster. */
+/** A founder has its log before it has its identity: crashed in between, it founds anew. */
 async function prepareLog(entrance: Entrance, deps: MeshNodeDeps): Promise<void> {
   const { state, how, founding } = entrance
-  if (how !== 'resumed') await clearRaftFiles(deps.disk)
   if (how !== 'founded') return
-  const storage = await RaftStorage.open({ disk: deps.disk, log: deps.log.child('raft') })
+  await clearRaftFiles(deps.disk)
+  const life = { raftId: raftIdOf(state.identity.nodeId), hasLog: false }
+  const storage = await openRaftLog(life, { disk: deps.disk, log: deps.log.child('raft') })
   const transaction = {
     request: drawId(deps.random),
     atMs: deps.clock.nowMs(),

@@ -24,6 +24,8 @@ export interface RaftStorageOptions {
   readonly log: Log
   /** 16 MiB when absent. */
   readonly segmentBytes?: number
+  /** A log was begun here: that there is none now is a loss, and promises were lost with it. */
+  readonly mustExist?: boolean
 }
 
 /** What a turn of Raft wants kept. */
@@ -51,6 +53,9 @@ export class RaftStorage implements LogStorage {
     const snapshots = new Snapshots({ disk, directory: snapshotDirectory, key, log })
     const walOptions = { ...options, directory: walDirectory, key }
     const { wal, recovered } = await Wal.open(walOptions)
+    if (options.mustExist === true && wal.isMissing) {
+      throw corrupt(walDirectory, 0, 'the log that was begun here is gone')
+    }
     const storage = new RaftStorage(wal, snapshots)
     await storage.#restore(recovered)
     return storage
@@ -65,6 +70,11 @@ export class RaftStorage implements LogStorage {
   /** How much log a restart would have to read again. */
   get bytesSinceSnapshot(): number {
     return this.#bytesSinceSnapshot
+  }
+
+  /** From now on the log is there, even if nothing is ever written to it. */
+  begin(): Promise<void> {
+    return this.#wal.begin()
   }
 
   initialState(): { hardState: HardState; confState: ConfState } {

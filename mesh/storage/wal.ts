@@ -71,6 +71,20 @@ export class Wal {
     if (mustSync) await this.#file?.sync()
   }
 
+  /** Nothing is there: no log was ever begun here, or the disk lost it. */
+  get isMissing(): boolean {
+    return this.#segment === null && this.#closed.length === 0
+  }
+
+  /** Writes the first segment, so that a log without a record can be told from one that is lost. */
+  async begin(): Promise<void> {
+    if (!this.isMissing) return
+    const chunks: Uint8Array[] = []
+    await this.#writableSegment(chunks)
+    await this.#file?.append(Buffer.concat(chunks))
+    await this.#file?.sync()
+  }
+
   /** Removes segments that hold nothing above `index`; the newest one always stays. */
   async removeThrough(index: number): Promise<void> {
     for (let oldest = this.#closed[0]; oldest !== undefined; oldest = this.#closed[0]) {

@@ -281,3 +281,18 @@ test('a failed sync is told as such', async () => {
     isFault(error, 'storage/sync-failed'),
   )
 })
+
+test('a log that was begun is there without a record, and missed when it is gone', async () => {
+  const disk = new MemoryDisk()
+  await (await open(disk)).begin()
+  disk.crash()
+  const again = await RaftStorage.open({ disk, log: silentLog, mustExist: true })
+  assert.ok(again.isEmpty)
+  await again.close()
+  await disk.remove(walPath)
+  await assert.rejects(RaftStorage.open({ disk, log: silentLog, mustExist: true }), (error) => {
+    assert.ok(isFault(error, 'storage/corrupt'))
+    assert.match(String(error.fault['remedy']), /remove this node .* join again/)
+    return true
+  })
+})
