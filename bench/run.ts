@@ -1,0 +1,37 @@
+/**
+ * What we claim, measured: `npm run bench [name …]`, all of it by default, one after the other.
+ * Fails when a figure is not what it must be.
+ */
+import { loadavg } from 'node:os'
+import { measureFailover } from './failover.ts'
+import { describeFigure, isMissed, type Figure } from './figure.ts'
+import { measureIdle } from './idle.ts'
+import { measureProposals } from './proposals.ts'
+
+const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  proposals: measureProposals,
+  idle: measureIdle,
+  failover: measureFailover,
+}
+
+const asked = process.argv.slice(2)
+const unknown = asked.filter((name) => !(name in benches))
+if (unknown.length > 0) {
+  console.error(`no bench ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)
+  process.exit(2)
+}
+
+const missed: Figure[] = []
+for (const [name, measure] of Object.entries(benches)) {
+  if (asked.length > 0 && !asked.includes(name)) continue
+  const load = loadavg().map((each) => each.toFixed(1))
+  console.log(`${name} (load average before: ${load.join(' ')})`)
+  for (const figure of await measure()) {
+    console.log(`  ${describeFigure(figure)}`)
+    if (isMissed(figure)) missed.push(figure)
+  }
+}
+if (missed.length > 0) {
+  console.log(`missed:\n${missed.map((figure) => `  ${describeFigure(figure)}`).join('\n')}`)
+}
+process.exit(missed.length > 0 ? 1 : 0)
