@@ -104,7 +104,8 @@ export class Consensus {
     return new Proposals({
       ...this.#options,
       leader: () => this.#sight(),
-      append: (data) => this.#append(data),
+      append: (data) => this.#raft.proposeAll(data) === 'ok',
+      onWaiting: () => this.#kick(),
       appliedIndex: () => this.#applied.index,
       resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
       isManager: (node) => this.#isManager(node),
@@ -241,12 +242,6 @@ export class Consensus {
     this.#kick()
   }
 
-  #append(data: Uint8Array): boolean {
-    const isAppended = this.#raft.propose(data) === 'ok'
-    this.#kick()
-    return isAppended
-  }
-
   #kick(): void {
     this.#isWanted = true
     if (this.#isRunning || this.#isStopped) return
@@ -278,6 +273,7 @@ export class Consensus {
   /** One Ready from beginning to end; false when there was none. The order is the durability rule. */
   async #turn(): Promise<boolean> {
     await this.#adoptSnapshot()
+    this.#proposals.appendWaiting()
     this.#reads.askIfNeeded()
     if (!this.#raft.hasReady()) return false
     const ready = this.#raft.ready()
@@ -367,7 +363,7 @@ export class Consensus {
 
   /** A leader shows itself once its catalog holds all that was agreed before its time. */
   #showLeader(): void {
-    const { term } = this.#raft.status()
+    const { term } = this.#raft
     const isSelf = this.#soft.role === 'leader' && this.#applied.term === term
     const other = this.#soft.lead === this.#raftId ? null : this.#nodeOf(this.#soft.lead)
     const leader = isSelf ? this.#options.self : other
@@ -377,7 +373,7 @@ export class Consensus {
 
   #sight(): LeaderSight {
     if (this.#isStopped) return { kind: 'none' }
-    if (this.#soft.role === 'leader') return { kind: 'self', term: this.#raft.status().term }
+    if (this.#soft.role === 'leader') return { kind: 'self', term: this.#raft.term }
     const node = this.#nodeOf(this.#soft.lead)
     return node === null ? { kind: 'none' } : { kind: 'other', node }
   }

@@ -30,8 +30,10 @@ export interface ProposalsDeps {
   readonly transport: Transport
   readonly clock: Clock
   readonly leader: () => LeaderSight
-  /** Into our own log, as leader; false when it was dropped. */
-  readonly append: (data: Uint8Array) => boolean
+  /** Into our own log, as leader, all or none; false when they were dropped. */
+  readonly append: (data: readonly Uint8Array[]) => boolean
+  /** Something waits for `appendWaiting`. */
+  readonly onWaiting: () => void
   readonly appliedIndex: () => number
   /** What became of a request that is applied already. */
   readonly resultOf: (request: string) => ApplyResult | undefined
@@ -63,6 +65,8 @@ interface Pending {
 export class Proposals {
   readonly #deps: ProposalsDeps
   readonly #pending = new Map<string, Pending>()
+  /** For our own log; they go into it together, so that one message carries them to each peer. */
+  #waiting = new Set<Pending>()
   #pendingBytes = 0
 
   constructor(deps: ProposalsDeps) {
@@ -101,6 +105,20 @@ export class Proposals {
     if (pending !== undefined) this.#settle(pending, () => pending.settled.resolve(result))
   }
 
+  /** Called before each turn of Raft. */
+  appendWaiting(): void {
+    if (this.#waiting.size === 0) return
+    const waiting = [...this.#waiting]
+    this.#waiting = new Set()
+    const leader = this.#deps.leader()
+    // Whoever is not taken is looked at again by the next review.
+    if (leader.kind !== 'self' || !this.#deps.append(waiting.map(({ data }) => data))) return
+    for (const pending of waiting) {
+      pending.appendedInTerm = leader.term
+      pending.isSent = true
+    }
+  }
+
   /** Called every tick, on a new leader, and after a snapshot was taken over. */
   review(): void {
     const nowMs = this.#deps.clock.monotonicMs()
@@ -132,7 +150,7 @@ export class Proposals {
       case 'none':
         return
       case 'self':
-        return this.#append(pending, leader.term)
+        return this.#await(pending, leader.term)
       case 'other':
         return this.#passOn(pending, leader.node)
       default:
@@ -140,11 +158,11 @@ export class Proposals {
     }
   }
 
-  #append(pending: Pending, term: number): void {
+  #await(pending: Pending, term: number): void {
     // In this term it is in our log: it will be applied, or we shall not lead any more.
-    if (pending.appendedInTerm === term || !this.#deps.append(pending.data)) return
-    pending.appendedInTerm = term
-    pending.isSent = true
+    if (pending.appendedInTerm === term) return
+    this.#waiting.add(pending)
+    this.#deps.onWaiting()
   }
 
   #passOn(pending: Pending, leader: NodeId): void {
@@ -197,6 +215,7 @@ export class Proposals {
 
   #settle(pending: Pending, tell: () => void): void {
     if (!this.#pending.delete(pending.request)) return
+    this.#waiting.delete(pending)
     this.#pendingBytes -= pending.data.length
     tell()
   }

@@ -73,12 +73,17 @@ export class RaftNode {
 
   /** `ok` promises nothing yet: the entry is in the log of a leader, or on its way to one. */
   propose(data: Uint8Array): StepResult {
-    return this.#propose({ kind: 'normal', data })
+    return this.#propose([{ kind: 'normal', data }])
+  }
+
+  /** One entry each, in this order; they travel together, and all are taken or none. */
+  proposeAll(data: readonly Uint8Array[]): StepResult {
+    return this.#propose(data.map((each) => ({ kind: 'normal', data: each })))
   }
 
   /** One at a time: a change proposed before the last one is applied becomes an empty entry. */
   proposeConfChange(change: ConfChange): StepResult {
-    return this.#propose({ kind: 'conf-change-v2', data: encodeConfChange(change) })
+    return this.#propose([{ kind: 'conf-change-v2', data: encodeConfChange(change) }])
   }
 
   /** To be called for every committed change of membership, when it is applied. */
@@ -113,6 +118,10 @@ export class RaftNode {
   /** How the sending of a snapshot message ended; until then the peer gets nothing else. */
   reportSnapshot(id: RaftId, isOk: boolean): void {
     this.#stepLocal('snapshot-status', { from: id, reject: !isOk })
+  }
+
+  get term(): number {
+    return this.#raft.term
   }
 
   status(): RaftStatus {
@@ -205,12 +214,12 @@ export class RaftNode {
     if (applied < raft.pendingConfIndex) return
     // Of no size, so that nothing but a transfer of leadership can drop it; the next applied entry
     // tries again.
-    this.#propose({ kind: 'conf-change-v2', data: noBytes })
+    this.#propose([{ kind: 'conf-change-v2', data: noBytes }])
   }
 
-  #propose(draft: EntryDraft): StepResult {
+  #propose(drafts: readonly EntryDraft[]): StepResult {
     const { id } = this.#raft
-    const entries = [{ term: 0, index: 0, ...draft }]
+    const entries = drafts.map((draft) => ({ term: 0, index: 0, ...draft }))
     return step(this.#raft, makeMessage('propose', 0, { from: id, entries }))
   }
 

@@ -32,12 +32,20 @@ export class SecureMessageStream extends AbstractMessageStream {
   }
 
   override sendData(data: Parameters<AbstractMessageStream['sendData']>[0]): SendResult {
+    this.#gather()
     let sentBytes = 0
     for (const chunk of data) {
       sentBytes += chunk.byteLength
       if (!this.#socket.write(chunk)) return { sentBytes, canSendMore: false }
     }
     return { sentBytes, canSendMore: true }
+  }
+
+  /** What is sent in one turn of the event loop leaves as one TLS record and one call of the kernel. */
+  #gather(): void {
+    if (this.#socket.writableCorked > 0) return
+    this.#socket.cork()
+    process.nextTick(() => this.#socket.uncork())
   }
 
   override sendReset(error: Error): void {
