@@ -31,7 +31,7 @@ function select(): { unit: string[]; endToEnd: string[] } {
 async function runFiles(files: string[], concurrency: number): Promise<Count> {
   const count: Count = { passed: 0, failed: 0, skipped: 0 }
   if (files.length === 0) return count
-  const timeout = concurrency === 1 ? 600_000 : 180_000
+  const timeout = 600_000
   const stream = run({
     files,
     concurrency,

@@ -16,10 +16,18 @@ const { id } = await engine.create(
 )
 await engine.start(id)
 const pid = (await engine.inspect(id))?.pid ?? 0
+/** Not a shell that has forked and is about to become something else. */
+const sleeper = (): string =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+    .trim()
+    .split(' ')
+    .filter((id) => id !== '' && readFileSync(`/proc/${id}/comm`, 'latin1') === 'sleep\n')
+    .join(' ')
+
 let child = ''
 for (let tries = 0; child === '' && tries < 200; tries++) {
   await sleep(20)
-  child = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim()
+  child = sleeper()
 }
 process.stdout.write(`${pid} ${child}\n`)
 await sleep(60_000)
