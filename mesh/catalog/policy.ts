@@ -51,6 +51,11 @@ export interface MeshPolicy {
   /** The first transaction of a new cluster. */
   found(authority: ClusterAuthority, founder: Newcomer, atMs: number): readonly Change[]
   admit(newcomer: Newcomer, atMs: number): readonly Change[]
+  /** The node is the only manager left, by another number: what the table must say then. */
+  survive(
+    catalog: CatalogReader,
+    survivor: { readonly node: NodeId; readonly raftId: number },
+  ): readonly Change[]
   /** What a worker may see; only objects of which something may be seen, bodies reduced. */
   project(catalog: CatalogReader, worker: NodeId): readonly StoredObject[]
 }

@@ -25,6 +25,7 @@ export async function enterCluster(
 ): Promise<Entrance> {
   const remembered = await loadNodeState(deps.disk)
   if (remembered !== null) return resume(remembered, options.join, deps)
+  if (options.forceNewCluster === true) throw new MeshError({ code: 'recovery/no-state' })
   // Ports that another program holds are found here, before anything is founded or joined.
   const word = randomBytes(16).toString('hex')
   await using scope = new AsyncDisposableStack()

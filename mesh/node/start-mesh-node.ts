@@ -14,6 +14,7 @@ import { raftIdOf } from './raft-id.ts'
 import { clearRaftFiles, openRaftLog } from './raft-files.ts'
 import { RoleTransport } from './role-transport.ts'
 import { Roster } from './roster.ts'
+import { surviveAlone } from './survive-alone.ts'
 import { Standing } from './standing.ts'
 
 /**
@@ -43,6 +44,7 @@ export async function startMeshNode(
   const datagrams = await SealedDatagrams.open({ listen, keys }, { log: deps.log.child('swim') })
   const around = { transport: new RoleTransport(transport), roster }
   await prepareLog(entrance, deps)
+  if (options.forceNewCluster === true && how === 'resumed') await surviveAlone(identity, deps)
   const standing = await Standing.open({ ...deps, ...around, self }, identity)
   standing.onIdentity((renewed) => transport.useIdentity(renewed))
   const discovery = new DiscoveryDriver(

@@ -6,6 +6,8 @@ export interface Config {
   readonly dataDir: string
   readonly socketPath: string
   readonly join: JoinTarget | null
+  /** Recovery: the other managers are gone for good. */
+  readonly forceNewCluster: boolean
   readonly listenAddr: string
   /** Null: the address by which this machine reaches the others. */
   readonly advertiseAddr: string | null
@@ -48,6 +50,7 @@ const settings = z.strictObject({
   dataDir: z.string().min(1).default('/var/lib/meshd'),
   socket: z.string().min(1).max(100).default('/run/meshd.sock'),
   join: z.string().nullable().default(null),
+  forceNewCluster: z.boolean().default(false),
   listenAddr: ip.default('0.0.0.0'),
   advertiseAddr: ip
     .refine((address) => !isWildcard(address), 'must be an address of this machine')
@@ -86,6 +89,10 @@ export function parseConfig(sources: Sources): Config {
     const reason = '--port, --gossip-port and --data-path-port must differ'
     throw new MeshError({ code: 'config/invalid', reason })
   }
+  if (given.forceNewCluster && given.join !== null) {
+    const reason = '--force-new-cluster goes on with the cluster of this data directory: no --join'
+    throw new MeshError({ code: 'config/invalid', reason })
+  }
   if (given.ingressEngine === 'ring') {
     throw new MeshError({ code: 'config/no-such-engine', engine: 'ring' })
   }
@@ -93,6 +100,7 @@ export function parseConfig(sources: Sources): Config {
     dataDir: given.dataDir,
     socketPath: given.socket,
     join: given.join === null ? null : parseJoin(given.join),
+    forceNewCluster: given.forceNewCluster,
     listenAddr: given.listenAddr,
     advertiseAddr: given.advertiseAddr ?? (isWildcard(given.listenAddr) ? null : given.listenAddr),
     controlPort: given.port,

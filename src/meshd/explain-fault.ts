@@ -95,6 +95,21 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
     why: 'this version talks to the kernel through node:net alone',
     hint: 'leave --ingress-engine away, or say net',
   }),
+  'recovery/no-state': () => ({
+    what: 'there is no cluster here to go on with',
+    why: 'the data directory holds no state of a manager',
+    hint: 'use --force-new-cluster on a manager that survived; meshctl cluster snapshot restore on an empty cluster',
+  }),
+  'recovery/not-a-manager': () => ({
+    what: 'this node is a worker, and knows too little to go on alone',
+    why: 'only managers hold the state of the cluster',
+    hint: 'use --force-new-cluster on a manager that survived',
+  }),
+  'recovery/too-often': () => ({
+    what: 'this node cannot begin another life as a manager',
+    why: 'the numbers by which Raft may know it are used up',
+    hint: 'recover on another manager, or restore a snapshot on an empty cluster',
+  }),
   'storage/sync-failed': (fact) => ({
     what: 'the disk failed to keep what it was given',
     why: fact('reason'),

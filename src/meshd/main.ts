@@ -24,6 +24,11 @@ program
   .command('up')
   .description('start this node: a new cluster, a member of one (--join), or what it was before')
   .option('--join <token@host:port>', 'join the cluster that this line belongs to', once)
+  .option(
+    '--force-new-cluster',
+    'on one manager, when a majority is gone for good: goes on alone with all that it knows and ' +
+      'demotes the other managers. Say it once, and on one node only',
+  )
   .option('--data-dir <dir>', 'where this node keeps its state (default: /var/lib/meshd)', once)
   .option('--socket <path>', 'where the API answers (default: /run/meshd.sock)', once)
   .option(

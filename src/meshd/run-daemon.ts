@@ -25,6 +25,7 @@ import { writePidFile } from './pid-file.ts'
 import { RouteFeed } from './route-feed.ts'
 import { startAgent } from './start-agent.ts'
 import { startApi } from './start-api.ts'
+import { tellDemotion } from './tell-demotion.ts'
 
 /** SIGUSR2 leaves the ingress and docker's tasks to the next daemon; the others end the node. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const
@@ -69,6 +70,7 @@ export async function runDaemon(config: Config): Promise<void> {
       listenHost: config.listenAddr,
       gossipPort: config.gossipPort,
       join: config.join === null ? null : { ...config.join, timeoutMs: 15_000 },
+      forceNewCluster: config.forceNewCluster,
     },
     {
       disk,
@@ -86,6 +88,7 @@ export async function runDaemon(config: Config): Promise<void> {
   )
   scope.defer(() => node.stop())
   void node.removed.then(() => stopped.resolve({ leaveRunning: false, membership: 'removed' }))
+  tellDemotion(node, name, log)
   const store = scope.use(new ClusterStore(node))
 
   const leader = new Leader({

@@ -26,6 +26,7 @@ export const meshPolicy: MeshPolicy = {
     ...admit(founder),
   ],
   admit,
+  survive,
   project: (catalog: CatalogReader, worker: NodeId) => project(catalog, worker),
 }
 
@@ -76,6 +77,39 @@ function newCluster(given: ClusterAuthority, atMs: number): Cluster {
 function admit(newcomer: Newcomer): Change[] {
   const node = newNode(newcomer)
   return [createChange('node', newcomer.node, nodeClaims(node), node)]
+}
+
+/** The other managers are demoted, as what they agreed on without the survivor is lost. */
+function survive(
+  catalog: CatalogReader,
+  { node: survivor, raftId }: { readonly node: NodeId; readonly raftId: number },
+): Change[] {
+  return catalog.list('node').flatMap((object): Change[] => {
+    const node = object.body as unknown as Node
+    const body = object.id === survivor ? asSurvivor(node, raftId) : asLost(node)
+    if (body === null) return []
+    const { kind, id } = object
+    const changed = { kind, id, claims: nodeClaims(body), body: body as unknown as Json }
+    return [{ kind: 'update', object: changed, ifVersion: null }]
+  })
+}
+
+const asSurvivor = (node: Node, raftId: number): Node => ({
+  ...node,
+  Spec: { ...node.Spec, Role: 'manager' },
+  Mesh: { ...node.Mesh, RaftId: raftId },
+})
+
+/** Null for a worker, of which nothing was lost. */
+function asLost(node: Node): Node | null {
+  if (node.Spec.Role !== 'manager') return null
+  const { ManagerStatus: _, ...others } = node
+  const Message = 'demoted when the cluster was recovered without it'
+  return {
+    ...others,
+    Spec: { ...node.Spec, Role: 'worker' },
+    Status: { ...node.Status, State: 'down', Message },
+  }
 }
 
 /** Its state is unknown until the leader sees it among the members. */

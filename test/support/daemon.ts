@@ -71,11 +71,12 @@ export class Daemon {
     return this.#child?.pid ?? -1
   }
 
-  start(joinLine?: string): void {
+  /** `more` are flags of this start only. */
+  start(joinLine?: string, more: readonly string[] = []): void {
     const { address, dir, name, runtime = 'process', dockerSocket, flags = [] } = this.options
     const words = [join(root, 'bin/meshd'), 'up', '--name', name, '--data-dir', join(dir, 'data')]
     words.push('--socket', this.socketPath, '--listen-addr', address, '--runtime', runtime)
-    words.push('--ingress-workers', '1', ...flags)
+    words.push('--ingress-workers', '1', ...flags, ...more)
     if (dockerSocket !== undefined) words.push('--docker-socket', dockerSocket)
     if (joinLine !== undefined) words.push('--join', joinLine)
     const [file, ...args] = [...(this.options.prefix ?? []), ...words]

@@ -34,6 +34,7 @@ export const testPolicy: MeshPolicy = {
   authority: () => null,
   found: () => [],
   admit: () => [],
+  survive: () => [],
   project: (catalog, worker) => [
     ...catalog.list('service'),
     ...catalog.list('task').filter((task) => (task.body as { node: string }).node === worker),
