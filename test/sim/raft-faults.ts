@@ -117,10 +117,13 @@ export class RaftFaults {
     })
   }
 
-  #tornTail(): TornTail {
+  #tornTail(machine: RaftMachine): TornTail {
     const { random } = this.#world
     const bytes = random.below(2) === 0 ? 0 : random.below(400)
-    if (bytes === 0 || random.below(4) > 0) return { bytes }
+    // A whole record may stand behind the bit: then nobody can tell the tail from rot, and the node
+    // must come back as another one.
+    const isTurned = bytes > 0 && random.below(2) === 0 && this.#operator.mayLose(machine)
+    if (!isTurned) return { bytes }
     this.#world.tally.count('bit turned in a torn tail')
     return { bytes, flippedAt: random.below(bytes) }
   }
@@ -128,9 +131,8 @@ export class RaftFaults {
   #crash(machine: RaftMachine): string | null {
     if (!machine.isUp) return null
     const { random, tally } = this.#world
-    const torn = this.#tornTail()
+    const torn = this.#tornTail(machine)
     if (torn.bytes > 0) tally.count('torn write')
-    // Behind a turned bit a whole record may stand: then nobody can tell a torn tail from rot.
     if (torn.flippedAt !== undefined) machine.isDiskHurt = true
     machine.crash(random.below(3) === 0 ? 'silent' : 'refused', torn)
     this.#restartLater(machine, random.below(3) === 0 ? 6000 : 600)
