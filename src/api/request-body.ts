@@ -24,25 +24,25 @@ function parseJson(text: string): unknown {
   }
 }
 
-export async function readBody(req: IncomingMessage): Promise<Buffer> {
-  if (Number(req.headers['content-length'] ?? 0) > discardLimitBytes) throw tooLarge()
+export async function readBody(req: IncomingMessage, limitBytes = bodyLimitBytes): Promise<Buffer> {
+  if (Number(req.headers['content-length'] ?? 0) > discardLimitBytes) throw tooLarge(limitBytes)
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of req.iterator({ destroyOnReturn: false })) {
     const bytes = chunk as Buffer
     length += bytes.length
-    if (length <= bodyLimitBytes) chunks.push(bytes)
+    if (length <= limitBytes) chunks.push(bytes)
     if (length > discardLimitBytes) break
   }
-  if (length > bodyLimitBytes) throw tooLarge()
+  if (length > limitBytes) throw tooLarge(limitBytes)
   return Buffer.concat(chunks)
 }
 
-const tooLarge = (): ApiError =>
+const tooLarge = (limitBytes: number): ApiError =>
   complain({
     status: 413,
     code: 'api/too-large',
-    what: `the request body is larger than ${bodyLimitBytes / 1024 / 1024} MB`,
+    what: `the request body is larger than ${limitBytes / 1024 / 1024} MB`,
     hint: 'send large data to a volume or a registry, not through the API',
   })
 

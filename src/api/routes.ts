@@ -1,5 +1,6 @@
 import type { ApiContext } from './api-context.ts'
 import { notYet } from './api-error.ts'
+import { restoreSnapshot, saveSnapshot } from './cluster-snapshot.ts'
 import { distribution } from './distribution.ts'
 import { streamEvents } from './events.ts'
 import { sendJson, type Exchange } from './exchange.ts'
@@ -50,6 +51,8 @@ const routes: readonly Route[] = [
   { method: 'GET', path: '/tasks/{}', handle: inspectTask },
   { method: 'GET', path: '/tasks/{}/logs', handle: taskLogs },
   { method: 'GET', path: '/mesh/logs', handle: meshLogs },
+  { method: 'GET', path: '/mesh/snapshot', handle: saveSnapshot },
+  { method: 'POST', path: '/mesh/snapshot', handle: restoreSnapshot },
   { method: 'GET', path: '/swarm', handle: inspectSwarm },
   { method: 'POST', path: '/swarm/update', handle: updateSwarm },
   {

@@ -11,6 +11,8 @@ export interface Call {
   readonly path: string
   readonly query?: Readonly<Record<string, string | undefined>>
   readonly body?: unknown
+  /** A body that is sent as it is. */
+  readonly file?: Uint8Array
   /** Credentials for the registry of an image, as docker's clients send them. */
   readonly registryAuth?: string | null
 }
@@ -77,7 +79,7 @@ export class HttpCaller implements Disposable {
   #exchange(call: Call): Promise<{ status: number; text: string }> {
     const { promise, resolve, reject } = Promise.withResolvers<{ status: number; text: string }>()
     const fail = (error: Error): void => reject(this.#unreachable(error))
-    const body = call.body === undefined ? undefined : JSON.stringify(call.body)
+    const body = call.file ?? (call.body === undefined ? undefined : JSON.stringify(call.body))
     const req = request(
       { ...this.#target(call), headers: headersFor(body, call.registryAuth) },
       (res) => {
@@ -117,13 +119,13 @@ export class HttpCaller implements Disposable {
 }
 
 const headersFor = (
-  body: string | undefined,
+  body: string | Uint8Array | undefined,
   registryAuth: string | null = null,
 ): Record<string, string | number> => ({
   host: 'meshd',
   ...(registryAuth !== null && { 'x-registry-auth': registryAuth }),
   ...(body !== undefined && {
-    'content-type': 'application/json',
+    'content-type': typeof body === 'string' ? 'application/json' : 'application/octet-stream',
     'content-length': Buffer.byteLength(body),
   }),
 })

@@ -16,6 +16,7 @@ import type {
   LogOptions,
   LogSubject,
   NodeSpec,
+  Restored,
   ServiceSpec,
 } from './types.ts'
 
@@ -65,6 +66,19 @@ export class MeshClient implements Disposable {
     const flag = role === 'manager' ? 'rotateManagerToken' : 'rotateWorkerToken'
     const query = { version: String(swarm.Version.Index), [flag]: 'true' }
     await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: swarm.Spec })
+  }
+
+  /** The table of the cluster as a file, with all its secrets. */
+  async saveSnapshot(): Promise<Buffer> {
+    const { chunks } = await this.#http.stream({ method: 'GET', path: '/mesh/snapshot' })
+    const parts: Buffer[] = []
+    for await (const chunk of chunks) parts.push(chunk)
+    return Buffer.concat(parts)
+  }
+
+  restoreSnapshot(file: Uint8Array, isForced: boolean): Promise<Restored> {
+    const query = { force: isForced ? '1' : undefined }
+    return this.#http.call({ method: 'POST', path: '/mesh/snapshot', query, file })
   }
 
   services(filters: Filters = {}): Promise<ApiService[]> {

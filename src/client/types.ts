@@ -209,3 +209,12 @@ export interface ApiEvent {
   readonly time: number
   readonly timeNano: number
 }
+
+/** What a restore did. */
+export interface Restored {
+  readonly Created: number
+  readonly Updated: number
+  readonly Removed: number
+  /** Names of nodes that are in the snapshot and not in the cluster. */
+  readonly MissingNodes: readonly string[]
+}

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander'
+import { restoreHelp, restoreSnapshot, saveSnapshot } from './cluster-commands.ts'
 import { asCommandError, describe, exitCodes } from './command-error.ts'
 import { withContainerFlags } from './container-flags.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
@@ -61,6 +62,7 @@ function createProgram(io: Io): Command {
   addNodeCommands(program.command('node').description('Manage nodes'), withSession)
   addServiceCommands(program.command('service').description('Manage services'), withSession)
   addSwarmCommands(program.command('swarm').description('Manage membership'), withSession)
+  addClusterCommands(program.command('cluster').description('Back the cluster up'), withSession)
   program
     .command('events')
     .description('Show what happens in the cluster')
@@ -236,4 +238,18 @@ function addSwarmCommands(swarm: Command, withSession: WithSession): void {
     .description('Take this node out of its swarm: its tasks stop, and so does its daemon')
     .option('-f, --force', 'also a manager')
     .action(withSession(leaveSwarm))
+}
+
+function addClusterCommands(cluster: Command, withSession: WithSession): void {
+  const snapshot = cluster.command('snapshot').description('Save and restore what the cluster is')
+  snapshot
+    .command('save <file>')
+    .description('Save services, secrets, configs and settings; the file holds all secrets')
+    .action(withSession((session: Session, path: string) => saveSnapshot(session, path)))
+  snapshot
+    .command('restore <file>')
+    .description('Make the cluster what the snapshot says')
+    .option('-f, --force', 'take a snapshot of another cluster, when this one is empty')
+    .addHelpText('after', restoreHelp)
+    .action(withSession(restoreSnapshot))
 }
