@@ -30,6 +30,8 @@ export interface ApiDeps {
   /** What a task of this node printed, as its engine has it. */
   readonly taskLogs: (task: string, query: LogQuery, signal: AbortSignal) => AsyncIterable<LogLine>
   readonly version: string
+  /** How late this process was at its worst lately. */
+  readonly eventLoopDelayMs: () => number
   /** Where other machines reach this node. */
   readonly advertiseAddress: string
   readonly dataPathPort: number

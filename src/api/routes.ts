@@ -8,6 +8,7 @@ import { explainService } from './explanation.ts'
 import { leaveSwarm } from './leave.ts'
 import { serviceLogs, taskLogs } from './logs.ts'
 import { meshLogs } from './mesh-logs.ts'
+import { metrics } from './metrics.ts'
 import { inspectNode, listNodes, removeNode, updateNode } from './nodes.ts'
 import {
   createService,
@@ -51,6 +52,7 @@ const routes: readonly Route[] = [
   { method: 'GET', path: '/tasks/{}', handle: inspectTask },
   { method: 'GET', path: '/tasks/{}/logs', handle: taskLogs },
   { method: 'GET', path: '/mesh/logs', handle: meshLogs },
+  { method: 'GET', path: '/metrics', handle: metrics },
   { method: 'GET', path: '/mesh/snapshot', handle: saveSnapshot },
   { method: 'POST', path: '/mesh/snapshot', handle: restoreSnapshot },
   { method: 'GET', path: '/swarm', handle: inspectSwarm },

@@ -16,7 +16,7 @@ import { chooseAdvertiseAddress } from './advertise-address.ts'
 import { chooseRuntime } from './choose-runtime.ts'
 import { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
-import { eventLoopDelaySampler } from './event-loop-delay.ts'
+import { watchEventLoopDelay } from './event-loop-delay.ts'
 import { explainFault } from './explain-fault.ts'
 import { greet } from './greet.ts'
 import { IngressSupervisor } from './ingress-supervisor.ts'
@@ -56,7 +56,7 @@ export async function runDaemon(config: Config): Promise<void> {
   scope.use(await writePidFile(join(config.dataDir, 'meshd.pid')))
   const runtime = await chooseRuntime(config)
   const advertiseAddr = config.advertiseAddr ?? (await chooseAdvertiseAddress(config.join?.host))
-  const loopDelay = scope.use(eventLoopDelaySampler())
+  const loopDelay = scope.use(watchEventLoopDelay())
 
   const disk = new NodeDisk(config.dataDir)
   let ending = plainEnd
@@ -133,7 +133,9 @@ export async function runDaemon(config: Config): Promise<void> {
   routes.start()
   const { taskLogs } = agent
   const leave = (): void => stopped.resolve({ leaveRunning: false, membership: 'left' })
-  const apiOptions = { config, advertiseAddr, runtime, node, store, taskLogs, leave }
+  const eventLoopDelayMs = (): number => loopDelay.recentMs()
+  const around = { config, advertiseAddr, runtime, eventLoopDelayMs }
+  const apiOptions = { ...around, node, store, taskLogs, leave }
   scope.use(await startApi(apiOptions, { clock, random, log }))
   greet({ config, name, how, node, store, runtime, advertiseAddr, log })
 

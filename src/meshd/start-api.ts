@@ -26,6 +26,7 @@ export interface StartApiOptions {
   readonly store: ClusterStore
   readonly taskLogs: ApiDeps['taskLogs']
   readonly leave: () => void
+  readonly eventLoopDelayMs: () => number
 }
 
 interface Deps {
@@ -62,6 +63,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     dialApi: (to) => dialer.route(to, controlAddressOf(store, to)),
     dialLogs: (to) => streamDialer.route(to, controlAddressOf(store, to)),
     leave: options.leave,
+    eventLoopDelayMs: options.eventLoopDelayMs,
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
   })
   scope.defer(() => api.close())

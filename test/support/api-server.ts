@@ -48,6 +48,7 @@ export async function startApi(
     taskLogs: async function* () {},
     engine: { runtime: 'process', socketPath: null },
     version: '0.1.0',
+    eventLoopDelayMs: () => 12.5,
     advertiseAddress: '127.0.0.1',
     dataPathPort: 4789,
     dialApi: nobody,
