@@ -1,12 +1,13 @@
+import type { Precision } from '../support/swarm-look.ts'
 import type { Scene } from '../support/swarm-scene.ts'
 
 const onThird = ['node.hostname==n3']
 const onFast = ['node.labels.disk==fast']
 const notOnFast = ['node.labels.disk!=fast']
 /** Nothing is left to chance: there is one place for each task. */
-const exact = { nodes: true }
+const exact: Precision = { placed: 'by name' }
 /** Slots are. */
-const byNode = { nodes: true, slots: false }
+const byNode: Precision = { placed: 'by name', slots: false }
 
 /** What happens to nodes; told one after the other, when nothing else goes on. */
 export const scenes: readonly Scene[] = [

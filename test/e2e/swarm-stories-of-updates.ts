@@ -1,3 +1,4 @@
+import type { Precision } from '../support/swarm-look.ts'
 import type { ServiceWish } from '../support/swarm-spec.ts'
 import type { Story } from '../support/swarm-stage.ts'
 import { fails, failsLater, finishes } from './swarm-stories.ts'
@@ -175,7 +176,7 @@ export const updateStories: readonly Story[] = [
 function changed(name: string, wish: ServiceWish, change: ServiceWish): Story {
   return {
     name,
-    precision: { nodes: wish.constraints !== undefined, slots: change.replicas === undefined },
+    precision: { placed: placedAs(wish), slots: change.replicas === undefined },
     play: async (stage) => {
       await stage.create(wish)
       await stage.look('created')
@@ -185,10 +186,16 @@ function changed(name: string, wish: ServiceWish, change: ServiceWish): Story {
   }
 }
 
+/** Beside what is still there to be replaced, a task is placed as chance has it. */
+function placedAs({ constraints, update }: ServiceWish): NonNullable<Precision['placed']> {
+  if (constraints !== undefined) return 'by name'
+  return update?.order === 'start-first' ? 'in total' : 'unnamed'
+}
+
 function failing(name: string, wish: ServiceWish, command: readonly string[] = fails): Story {
   return {
     name,
-    precision: { slots: false },
+    precision: { placed: 'in total', slots: false },
     play: async (stage) => {
       await stage.create({ ...wish, restart: { on: 'none' } })
       await stage.look('created')

@@ -91,7 +91,7 @@ function created(name: string, wish: ServiceWish): Story {
     await stage.look('created')
   }
   const isPlaced = wish.constraints !== undefined || wish.spread !== undefined
-  return { name, play, precision: { nodes: isPlaced } }
+  return { name, play, precision: { placed: isPlaced ? 'by name' : 'unnamed' } }
 }
 
 function scaled(name: string, from: number, to: number): Story {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, test, type TestContext } from 'node:test'
 import { Cluster, isUp, type Daemon } from '../support/daemon.ts'
 import { SwarmApi } from '../support/swarm-api.ts'
 import { swarmUnavailable, SwarmEngines, type SwarmEngine } from '../support/swarm-engines.ts'
-import { playScene, serviceName, type Scene } from '../support/swarm-scene.ts'
+import { playScene, serviceName } from '../support/swarm-scene.ts'
 import { Stage, StageNodes, type Looks, type Side, type Story } from '../support/swarm-stage.ts'
 import { allowed, type Difference } from './swarm-differences.ts'
 import { scenes } from './swarm-scenes.ts'
@@ -12,7 +12,9 @@ import { updateStories } from './swarm-stories-of-updates.ts'
 
 /**
  * The same stories on Docker's own swarm and on ours, at the same time; what an operator sees in
- * the end has to be the same, but for the differences that are meant.
+ * the end has to be the same, but for the differences that are meant. A machine that stalls can
+ * change a story once (a node that does not answer for a second gets no task), so one that differs
+ * is told again, and that telling counts.
  */
 describe('beside a Docker Swarm', { skip: swarmUnavailable() ?? false }, () => {
   const scope = new AsyncDisposableStack()
@@ -20,8 +22,7 @@ describe('beside a Docker Swarm', { skip: swarmUnavailable() ?? false }, () => {
   let sides: readonly [swarm: Side, mesh: Side]
 
   before(async () => {
-    const [swarm, mesh] = await Promise.all([startSwarm(scope), startMesh(scope)])
-    sides = [swarm, mesh]
+    sides = [await startSwarm(scope), await startMesh(scope)]
     await both((side) => putUpSigns(new StageNodes(side)))
   })
 
@@ -29,13 +30,27 @@ describe('beside a Docker Swarm', { skip: swarmUnavailable() ?? false }, () => {
 
   describe('services', { concurrency: 8 }, () => {
     for (const story of [...serviceStories, ...updateStories]) {
-      test(story.name, async () => compare(story.name, await both((side) => playOn(side, story))))
+      test(story.name, (context) =>
+        twiceAtMost(context, async (telling) => {
+          const [swarm, mesh] = await both((side) => playOn(side, story, telling))
+          return unexpected(story.name, swarm, mesh)
+        }),
+      )
     }
   })
 
-  for (const scene of scenes) {
-    describe(scene.name, () => tell(scene))
-  }
+  describe('services and nodes', () => {
+    for (const scene of scenes) {
+      test(scene.name, (context) =>
+        twiceAtMost(context, async (telling) => {
+          const [swarm, mesh] = await both((side) => playScene(side, scene, telling))
+          return [...swarm].flatMap(([role, looks]) =>
+            unexpected(`${scene.name}: ${role}`, looks, mesh.get(role) ?? {}),
+          )
+        }),
+      )
+    }
+  })
 
   test('every allowed difference still occurs', () => {
     const past = allowed.filter((difference) => !occurred.has(difference))
@@ -47,28 +62,24 @@ describe('beside a Docker Swarm', { skip: swarmUnavailable() ?? false }, () => {
     return await Promise.all([play(swarm), play(mesh)])
   }
 
-  function tell(scene: Scene): void {
-    let looks: readonly [swarm: Map<string, Looks>, mesh: Map<string, Looks>]
-    before(async () => {
-      looks = await both((side) => playScene(side, scene))
-    })
-    for (const name of Object.keys(scene.services)) {
-      test(name, () => {
-        const [swarm, mesh] = looks.map((all) => all.get(name) ?? {})
-        compare(`${scene.name}: ${name}`, [swarm ?? {}, mesh ?? {}])
-      })
-    }
-  }
-
-  function compare(story: string, [swarm, mesh]: readonly [Looks, Looks]): void {
-    const unexpected = differences(story, swarm, mesh).filter((found) => {
+  function unexpected(story: string, swarm: Looks, mesh: Looks): Found[] {
+    return differences(story, swarm, mesh).filter((found) => {
       const entry = allowed.find((one) => isSame(one, found))
       if (entry !== undefined) occurred.add(entry)
       return entry === undefined
     })
-    assert.deepEqual(unexpected, [])
   }
 })
+
+async function twiceAtMost(
+  context: TestContext,
+  tell: (telling: number) => Promise<readonly Found[]>,
+): Promise<void> {
+  const first = await tell(1)
+  if (first.length === 0) return
+  context.diagnostic(`told again, for at first it differed: ${JSON.stringify(first)}`)
+  assert.deepEqual(await tell(2), [])
+}
 
 /** What the stories' constraints and preferences look for. */
 async function putUpSigns(nodes: StageNodes): Promise<void> {
@@ -77,8 +88,9 @@ async function putUpSigns(nodes: StageNodes): Promise<void> {
   await nodes.update('n3', { labels: { zone: 'b' } })
 }
 
-async function playOn(side: Side, { name, precision, play }: Story): Promise<Looks> {
-  const stage = new Stage(side, serviceName(name), precision)
+async function playOn(side: Side, story: Story, telling: number): Promise<Looks> {
+  const { name, precision, play } = story
+  const stage = new Stage(side, serviceName(name, telling), precision)
   await play(stage)
   await stage.remove()
   return stage.looks

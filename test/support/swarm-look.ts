@@ -3,7 +3,7 @@ import type { InspectedService } from './swarm-api.ts'
 
 /** What an operator sees of one service, free of ids, times and choices that are left to chance. */
 export interface Look {
-  /** Running tasks per node: by name where the story says who must have them, else only how many. */
+  /** Running tasks per node. */
   readonly placed: string
   /** Tasks that are wanted: slot and state, and why they have no node. */
   readonly live: string
@@ -19,8 +19,8 @@ export interface Look {
 
 /** What is left to chance is not compared. */
 export interface Precision {
-  /** By name how many tasks a node runs, else only how many there are on one node, another one … */
-  readonly nodes?: boolean
+  /** How many tasks each node runs; without names when nothing is said. */
+  readonly placed?: 'by name' | 'unnamed' | 'in total'
   /** Slot or node of each task; told when nothing is said. */
   readonly slots?: boolean
 }
@@ -41,7 +41,7 @@ export function lookAt({ service, tasks, nodes }: Seen, precision: Precision): L
   const over = tasks.filter((task) => !isLive(task))
   const { UpdateStatus: status, Spec, PreviousSpec } = service
   return {
-    placed: placed(live.filter(isRunning), names, precision.nodes === true),
+    placed: placement(live.filter(isRunning), names, precision),
     live: counted(live.map((task) => placeOf(task) + stateOf(task))),
     over: counted(over.map((task) => placeOf(task) + endOf(task))),
     versions: counted(live.map((task) => versionOf(task.Spec))),
@@ -52,12 +52,17 @@ export function lookAt({ service, tasks, nodes }: Seen, precision: Precision): L
   }
 }
 
-/** Something is still to happen by itself; what waits for a node may wait for ever. */
+/**
+ * Something is still to happen by itself. What waits for a node may wait for ever; what is over as
+ * far as anybody wants stays as it was on a node that is down, but what is wanted leaves it.
+ */
 export function isUnderWay({ service, tasks, nodes }: Seen): boolean {
   if (/^(updating|rollback_started)$/.test(service.UpdateStatus?.State ?? '')) return true
   const down = new Set(nodes.filter((node) => node.Status.State === 'down').map(({ ID }) => ID))
-  const reachable = tasks.filter(({ NodeID }) => NodeID === undefined || !down.has(NodeID))
-  return reachable.some((task) => (isLive(task) ? isBetween(task) : isStopping(task)))
+  const isDown = ({ NodeID = '' }: ApiTask): boolean => down.has(NodeID)
+  return tasks.some((task) =>
+    isLive(task) ? isBetween(task) || isDown(task) : isStopping(task) && !isDown(task),
+  )
 }
 
 const ended = new Set(['complete', 'shutdown', 'failed', 'rejected', 'remove', 'orphaned'])
@@ -69,14 +74,16 @@ const isStopping = (task: ApiTask): boolean => task.NodeID !== undefined && !has
 const isBetween = (task: ApiTask): boolean =>
   task.DesiredState === 'ready' || !(isRunning(task) || task.Status.State === 'pending')
 
-function placed(
+function placement(
   running: readonly ApiTask[],
   names: ReadonlyMap<string, string>,
-  byName: boolean,
+  { placed = 'unnamed' }: Precision,
 ): string {
+  if (placed === 'in total') return String(running.length)
   const counts = new Map<string, number>()
   for (const { NodeID = '' } of running) counts.set(NodeID, (counts.get(NodeID) ?? 0) + 1)
-  if (byName) return listed([...counts].map(([id, count]) => `${names.get(id)}=${count}`))
+  if (placed === 'by name')
+    return listed([...counts].map(([id, count]) => `${names.get(id)}=${count}`))
   return [...counts.values()].sort((left, right) => right - left).join(' ')
 }
 

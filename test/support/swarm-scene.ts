@@ -25,10 +25,14 @@ export interface Act {
 }
 
 /** What each service looked like after each act. */
-export async function playScene(side: Side, scene: Scene): Promise<Map<string, Looks>> {
+export async function playScene(
+  side: Side,
+  scene: Scene,
+  telling: number,
+): Promise<Map<string, Looks>> {
   const stages = new Map<string, Stage>()
   for (const [name, { wish, precision = { slots: false } }] of Object.entries(scene.services)) {
-    const stage = new Stage(side, serviceName(`${scene.name} ${name}`), precision)
+    const stage = new Stage(side, serviceName(`${scene.name} ${name}`, telling), precision)
     stages.set(name, stage)
     await stage.create(wish)
   }
@@ -52,8 +56,8 @@ async function lookAtAll(
   await Promise.all([...stages.values()].map((stage) => stage.look(name, { orAfterMs })))
 }
 
-export const serviceName = (title: string): string =>
-  title
-    .replaceAll(/[^a-z0-9]+/g, '-')
-    .slice(0, 63)
-    .replace(/-$/, '')
+/** In the alphabet of host names, and not longer than one. */
+export function serviceName(title: string, telling: number): string {
+  const words = title.replaceAll(/[^a-z0-9]+/g, '-').slice(0, 60)
+  return `${words}-${telling}`.replaceAll('--', '-')
+}
