@@ -53,7 +53,14 @@ export class LocalMeshNode implements MeshNode {
       answer: (request) => this.answerRenewal(request),
       removed: () => this.#removed(),
     })
-    this.#unwatch = parts.standing.table.watchCatalog(() => this.#catalogChanged())
+    const { table } = parts.standing
+    const ends = [
+      table.watchCatalog(() => this.#catalogChanged()),
+      table.watchLeader(() => this.#followLeader()),
+    ]
+    this.#unwatch = () => {
+      for (const end of ends) end()
+    }
   }
 
   get self(): NodeId {
@@ -176,9 +183,17 @@ export class LocalMeshNode implements MeshNode {
     return this.#parts.roster.members.find(({ node }) => node === id)?.name ?? id
   }
 
+  /** A worker is fed by managers that it knows, so it needs no word from the leader. */
+  #followLeader(): void {
+    const { roster, transport } = this.#parts
+    const leader = this.role === 'worker' ? this.self : this.#table.leader().leader
+    if (roster.followLeader(leader)) transport.recheckPeers()
+  }
+
   #catalogChanged(): void {
     const { roster, membership, discovery, transport, acquaintance } = this.#parts
     const change = roster.update(this.#table.catalog())
+    this.#followLeader()
     if (change === null) return
     for (const node of change.removed) {
       membership.forget(node)
