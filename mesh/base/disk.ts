@@ -12,8 +12,15 @@ export interface Disk {
   list(directory: string): Promise<string[]>
   /** Opens for appending, creating file and directory (durably) when missing. */
   openAppend(path: string): Promise<AppendFile>
+  /** How much more fits on it, and where an operator finds it. */
+  room(): Promise<DiskRoom>
   /** Cuts a file to `length` bytes and makes that durable. */
   truncate(path: string, length: number): Promise<void>
+}
+
+export interface DiskRoom {
+  readonly freeBytes: number
+  readonly where: string
 }
 
 export interface AppendFile {

@@ -15,6 +15,7 @@ import type {
 import type { ConsensusOptions } from './consensus-options.ts'
 import { Introductions } from './introductions.ts'
 import { LeaderWatch } from './leader-watch.ts'
+import { LogRoom } from './log-room.ts'
 import { MembershipSteering } from './membership-steering.ts'
 import type { LeaderView } from './mesh-node.ts'
 import { openRaft } from './open-raft.ts'
@@ -48,6 +49,7 @@ export class Consensus {
   readonly #reads: Reads
   readonly #steering: MembershipSteering
   readonly #snapshots: SnapshotTaker
+  readonly #room: LogRoom
   readonly #catalogWatchers = new Watchers<CatalogDelta>()
   readonly #leaderWatch = new LeaderWatch()
   readonly #stopTicks: () => void
@@ -93,6 +95,11 @@ export class Consensus {
       onWritten: () => this.#kick(),
       onFailed: (error) => this.#fail(error),
     })
+    this.#room = new LogRoom({
+      ...options,
+      room: () => storage.room(),
+      onLow: () => void this.handOver(),
+    })
     this.#proposals = this.#openProposals()
     this.#reads = this.#openReads()
     transport.onConnection((node, event) => this.#connectionChanged(node, event))
@@ -109,6 +116,7 @@ export class Consensus {
       appliedIndex: () => this.#applied.index,
       resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
       isManager: (node) => this.#isManager(node),
+      refusal: () => this.#room.refusal(),
       unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
   }
@@ -121,6 +129,7 @@ export class Consensus {
       boot: random.below(2 ** 32),
       ask: (context) => this.#raft.readIndex(context),
       appliedIndex: () => this.#applied.index,
+      standstill: () => this.#room.standstill(),
       unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
   }
@@ -195,6 +204,7 @@ export class Consensus {
   #end(): void {
     this.#isStopped = true
     this.#stopTicks()
+    this.#room.stop()
     this.#link.stop()
     this.#proposals.stop()
     this.#reads.stop()
@@ -297,7 +307,7 @@ export class Consensus {
   async #persist(ready: Ready): Promise<void> {
     const { hardState, entries, snapshot } = ready
     if (hardState === null && entries.length === 0 && snapshot === null) return
-    await this.#options.storage.save(ready)
+    await this.#room.write(() => this.#options.storage.save(ready))
   }
 
   #sendAll(messages: readonly Message[]): void {
@@ -379,7 +389,7 @@ export class Consensus {
   }
 
   async #adoptSnapshot(): Promise<void> {
-    const adopted = await this.#snapshots.adopt()
+    const adopted = await this.#room.write(() => this.#snapshots.adopt())
     if (adopted !== null) this.#options.log.info({ index: adopted.index }, 'snapshot taken')
   }
 }

@@ -38,6 +38,8 @@ export interface ProposalsDeps {
   /** What became of a request that is applied already. */
   readonly resultOf: (request: string) => ApplyResult | undefined
   readonly isManager: (node: NodeId) => boolean
+  /** Why our own log takes nothing new now; null when it does. */
+  readonly refusal: () => MeshError | null
   /** Names of the managers that cannot be reached now. */
   readonly unreachable: () => readonly string[]
 }
@@ -81,6 +83,8 @@ export class Proposals {
     if (known !== undefined) return known
     const data = encodeTransaction(transaction)
     this.#refuseExcess(data.length)
+    const refusal = this.#deps.leader().kind === 'self' ? this.#deps.refusal() : null
+    if (refusal !== null) throw refusal
     if (!isForeign) refuseUnreadable(data)
     const pending: Pending = {
       request: transaction.request,

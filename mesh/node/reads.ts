@@ -15,6 +15,8 @@ export interface ReadsDeps {
   readonly boot: number
   readonly ask: (context: Uint8Array) => void
   readonly appliedIndex: () => number
+  /** Why no question gets an answer now; null when they do. */
+  readonly standstill: () => MeshError | null
   readonly unreachable: () => readonly string[]
 }
 
@@ -121,7 +123,8 @@ export class Reads {
 
   #expire(waiter: Waiter): void {
     this.#waiters.delete(waiter)
-    const unreachable = this.#deps.unreachable()
-    waiter.settled.reject(new MeshError({ code: 'raft/no-leader', unreachable }))
+    const { unreachable, standstill } = this.#deps
+    const noLeader = { code: 'raft/no-leader', unreachable: unreachable() }
+    waiter.settled.reject(standstill() ?? new MeshError(noLeader))
   }
 }

@@ -1,7 +1,10 @@
 import type { Snapshot, SnapshotMeta } from '../raft/types.ts'
+import { isDiskFull } from '../storage/disk-full.ts'
 import type { RaftStorage } from '../storage/raft-storage.ts'
 
 const everyEntriesDefault = 10_000
+/** The next try, when there was no room for the last one. */
+const retryEntries = 1000
 const everyBytes = 8 * 1024 * 1024
 /** For followers that lag a little: cheaper to send than a snapshot. */
 const entriesKeptMax = 1000
@@ -22,6 +25,7 @@ export class SnapshotTaker {
   readonly #deps: SnapshotTakerDeps
   readonly #everyEntries: number
   #isWriting = false
+  #notBefore = 0
   #written: Snapshot | null = null
 
   constructor(deps: SnapshotTakerDeps) {
@@ -34,18 +38,25 @@ export class SnapshotTaker {
     const { storage, onFailed } = this.#deps
     const entries = meta.index - (storage.snapshot()?.meta.index ?? 0)
     const isDue = entries >= this.#everyEntries || storage.bytesSinceSnapshot >= everyBytes
-    if (!isDue || entries <= 0 || this.#isWriting) return
+    if (!isDue || entries <= 0 || this.#isWriting || meta.index < this.#notBefore) return
     this.#isWriting = true
     const snapshot = { meta, data: data() }
-    storage.saveSnapshotFile(snapshot).then(() => this.#wrote(snapshot), onFailed)
+    storage.saveSnapshotFile(snapshot).then(
+      () => this.#wrote(snapshot),
+      (error: unknown) => {
+        if (!isDiskFull(error)) return onFailed(error)
+        this.#notBefore = meta.index + retryEntries
+        this.#isWriting = false
+      },
+    )
   }
 
   /** Null when there was nothing to adopt. */
   async adopt(): Promise<SnapshotMeta | null> {
     const snapshot = this.#written
     if (snapshot === null) return null
-    this.#written = null
     await this.#deps.storage.adoptSnapshot(snapshot, Math.min(entriesKeptMax, this.#everyEntries))
+    this.#written = null
     this.#isWriting = false
     return snapshot.meta
   }

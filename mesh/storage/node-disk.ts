@@ -1,7 +1,17 @@
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, truncate, unlink } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  statfs,
+  truncate,
+  unlink,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { AppendFile, Disk } from '../base/disk.ts'
+import type { AppendFile, Disk, DiskRoom } from '../base/disk.ts'
 import { MeshError } from '../base/mesh-error.ts'
 
 const fileMode = 0o600
@@ -30,12 +40,12 @@ export class NodeDisk implements Disk {
     await this.#attempt('replace', path, async (file) => {
       await this.#makeDirectory(dirname(file))
       const temporary = `${file}.tmp`
-      const handle = await open(temporary, 'w', fileMode)
       try {
-        await handle.writeFile(data)
-        await syncOrFail(path, () => handle.sync())
-      } finally {
-        await handle.close()
+        await writeSynced(temporary, path, data)
+      } catch (error) {
+        // Half a file on a full disk would be in the way of all that is to come.
+        await rm(temporary, { force: true })
+        throw error
       }
       await rename(temporary, file)
       await syncDirectory(dirname(file))
@@ -78,6 +88,13 @@ export class NodeDisk implements Disk {
     })
   }
 
+  async room(): Promise<DiskRoom> {
+    return this.#attempt('statfs', '', async (root) => {
+      const { bavail, bsize } = await statfs(root)
+      return { freeBytes: bavail * bsize, where: root }
+    })
+  }
+
   async truncate(path: string, length: number): Promise<void> {
     await this.#attempt('truncate', path, async (file) => {
       await truncate(file, length)
@@ -112,6 +129,16 @@ export class NodeDisk implements Disk {
       const reason = errorCode(error) ?? 'unknown'
       throw new MeshError({ code: 'storage/io', operation, path, reason }, { cause: error })
     }
+  }
+}
+
+async function writeSynced(file: string, path: string, data: Uint8Array): Promise<void> {
+  const handle = await open(file, 'w', fileMode)
+  try {
+    await handle.writeFile(data)
+    await syncOrFail(path, () => handle.sync())
+  } finally {
+    await handle.close()
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Disk } from '../base/disk.ts'
+import type { Disk, DiskRoom } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
 import { MemoryLog } from '../raft/memory-log.ts'
 import type {
@@ -37,11 +37,13 @@ export type Persistable = Pick<Ready, 'hardState' | 'entries' | 'snapshot' | 'mu
  */
 export class RaftStorage implements LogStorage {
   readonly #mirror = new MemoryLog()
+  readonly #disk: Disk
   readonly #wal: Wal
   readonly #snapshots: Snapshots
   #bytesSinceSnapshot = 0
 
-  private constructor(wal: Wal, snapshots: Snapshots) {
+  private constructor(disk: Disk, wal: Wal, snapshots: Snapshots) {
+    this.#disk = disk
     this.#wal = wal
     this.#snapshots = snapshots
   }
@@ -56,7 +58,7 @@ export class RaftStorage implements LogStorage {
     if (options.mustExist === true && wal.isMissing) {
       throw corrupt(walDirectory, 0, 'the log that was begun here is gone')
     }
-    const storage = new RaftStorage(wal, snapshots)
+    const storage = new RaftStorage(disk, wal, snapshots)
     await storage.#restore(recovered)
     return storage
   }
@@ -70,6 +72,11 @@ export class RaftStorage implements LogStorage {
   /** How much log a restart would have to read again. */
   get bytesSinceSnapshot(): number {
     return this.#bytesSinceSnapshot
+  }
+
+  /** How much more fits on its disk. */
+  room(): Promise<DiskRoom> {
+    return this.#disk.room()
   }
 
   /** From now on the log is there, even if nothing is ever written to it. */

@@ -3,6 +3,7 @@ import type { Log } from '../base/log.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { HardState } from '../raft/types.ts'
 import type { StorageKey } from './storage-key.ts'
+import { isDiskFull } from './disk-full.ts'
 import { decodeRecord, encodeRecord, type WalRecord } from './wal-record.ts'
 import { corrupt, LogFold, type RecoveredLog, type SnapshotMarker } from './wal-recovery.ts'
 import {
@@ -23,6 +24,15 @@ export interface WalOptions {
   readonly key: StorageKey
   readonly log: Log
   readonly segmentBytes?: number
+}
+
+/** Where the log ends. */
+interface Place {
+  readonly segment: SegmentState | null
+  readonly nextSequence: number
+  readonly lastIndex: number
+  readonly hardState: HardState | null
+  readonly marker: SnapshotMarker | null
 }
 
 interface ClosedSegment {
@@ -61,13 +71,20 @@ export class Wal {
 
   async save(records: readonly WalRecord[], mustSync: boolean): Promise<void> {
     if (records.length === 0) return
-    const chunks: Uint8Array[] = []
-    const segment = await this.#writableSegment(chunks)
-    for (const record of records) {
-      chunks.push(sealRecord(segment, encodeRecord(record)))
-      this.#note(record)
+    if (this.#isFull()) await this.#endSegment()
+    const before = this.#place()
+    try {
+      const chunks: Uint8Array[] = []
+      const segment = await this.#writableSegment(chunks)
+      for (const record of records) {
+        chunks.push(sealRecord(segment, encodeRecord(record)))
+        this.#note(record)
+      }
+      await this.#file?.append(Buffer.concat(chunks))
+    } catch (error) {
+      if (isDiskFull(error)) await this.#returnTo(before)
+      throw error
     }
-    await this.#file?.append(Buffer.concat(chunks))
     if (mustSync) await this.#file?.sync()
   }
 
@@ -104,13 +121,40 @@ export class Wal {
 
   /** The segment to append to; when it is a new one, its first bytes are put into `chunks`. */
   async #writableSegment(chunks: Uint8Array[]): Promise<SegmentState> {
-    const isFull =
-      this.#segment !== null &&
-      this.#segment.offset >= (this.#options.segmentBytes ?? segmentBytesMax)
-    if (isFull) await this.#endSegment()
     this.#segment ??= this.#beginSegment(chunks)
     this.#file ??= await this.#options.disk.openAppend(this.#path)
     return this.#segment
+  }
+
+  #isFull(): boolean {
+    const { segmentBytes = segmentBytesMax } = this.#options
+    return this.#segment !== null && this.#segment.offset >= segmentBytes
+  }
+
+  #place(): Place {
+    return {
+      segment: this.#segment === null ? null : { ...this.#segment },
+      nextSequence: this.#nextSequence,
+      lastIndex: this.#lastIndex,
+      hardState: this.#hardState,
+      marker: this.#marker,
+    }
+  }
+
+  /** Nothing of a write that did not fit may stay, or what follows it could not be read. */
+  async #returnTo(before: Place): Promise<void> {
+    const { disk } = this.#options
+    const path = this.#path
+    this.#segment = before.segment
+    this.#nextSequence = before.nextSequence
+    this.#lastIndex = before.lastIndex
+    this.#hardState = before.hardState
+    this.#marker = before.marker
+    if (before.segment !== null) return disk.truncate(path, before.segment.offset)
+    const file = this.#file
+    this.#file = null
+    await file?.close()
+    await disk.remove(path)
   }
 
   async #endSegment(): Promise<void> {

@@ -97,6 +97,14 @@ function consensusComplaint(error: MeshError): Complaint | null {
         what: 'this node has more calls under way than it can follow; nothing was written',
         hint: 'try again in a moment',
       }
+    case 'storage/full':
+      return {
+        status: 507,
+        code,
+        what: 'the disk of this manager is full: nothing was written',
+        why: whatIsLeft(error.fault),
+        hint: 'make room there; changes are taken again within seconds, and services run meanwhile',
+      }
     case 'raft/too-large':
       return {
         status: 413,
@@ -109,6 +117,12 @@ function consensusComplaint(error: MeshError): Complaint | null {
     default:
       return null
   }
+}
+
+function whatIsLeft(fault: MeshError['fault']): string {
+  const { where, freeBytes, reserveBytes } = fault
+  const kept = Number(reserveBytes) >> 20
+  return `${String(where)} has ${String(freeBytes)} bytes left; the last ${kept} MB are kept for votes`
 }
 
 function whoIsMissing(unreachable: unknown): string {

@@ -115,6 +115,11 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
     why: fact('reason'),
     hint: 'check the disk; started again, the node reads what is really on it',
   }),
+  'storage/io': (fact) => ({
+    what: `cannot ${fact('operation')} ${fact('path')} in the data directory`,
+    why: fact('reason'),
+    hint: 'is there room on its disk (ENOSPC), and may this user write there (EACCES)?',
+  }),
   'storage/corrupt': (fact) => ({
     what: "this node's log on disk is damaged",
     why: `${fact('path')}: ${fact('what')}`,

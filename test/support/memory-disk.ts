@@ -1,4 +1,4 @@
-import type { AppendFile, Disk } from '../../mesh/base/disk.ts'
+import type { AppendFile, Disk, DiskRoom } from '../../mesh/base/disk.ts'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
 
 interface MemoryFile {
@@ -32,6 +32,10 @@ export class MemoryDisk implements Disk {
   pace: ((operation: DiskOperation) => Promise<void>) | null = null
   /** While it is set, writing rejects. */
   isFull = false
+  /** As it says itself. */
+  freeBytes = 1 << 30
+  /** How much of a write that no longer fits is on the disk all the same. */
+  bytesBeforeFull = 0
   syncs = 0
 
   /** The next `count` syncs fail, as a broken disk's do. */
@@ -123,12 +127,17 @@ export class MemoryDisk implements Disk {
     return {
       append: (data) =>
         whileAlive(() => {
+          if (this.isFull) append(file, data.subarray(0, this.bytesBeforeFull))
           this.#refuseWhenFull('append', path)
           append(file, data)
         }),
       sync,
       close: () => whileAlive(() => {}),
     }
+  }
+
+  room(): Promise<DiskRoom> {
+    return Promise.resolve({ freeBytes: this.isFull ? 0 : this.freeBytes, where: 'memory' })
   }
 
   truncate(path: string, length: number): Promise<void> {

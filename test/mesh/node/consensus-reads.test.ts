@@ -14,6 +14,7 @@ function setUp(boot = 1) {
     boot,
     ask: (context) => asked.push(context),
     appliedIndex: () => world.applied,
+    standstill: () => null,
     unreachable: () => ['bob'],
   })
   return { clock, asked, world, reads }
