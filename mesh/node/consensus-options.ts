@@ -20,6 +20,8 @@ export interface ConsensusOptions {
   readonly log: Log
   /** Disk or state can be trusted no more: the process must end. Called once. */
   readonly fatal: (error: Error) => void
+  /** What the log may take on the disk, beside snapshots; 64 MiB when absent. */
+  readonly logBytesMax?: number
   /** 10,000 when absent. */
   readonly snapshotEveryEntries?: number
 }

@@ -92,6 +92,7 @@ export class Consensus {
     this.#snapshots = new SnapshotTaker({
       storage,
       everyEntries: options.snapshotEveryEntries,
+      logBytesMax: options.logBytesMax,
       onWritten: () => this.#kick(),
       onFailed: (error) => this.#fail(error),
     })

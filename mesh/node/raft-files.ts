@@ -52,7 +52,7 @@ export async function saveRaftLife(disk: Disk, life: RaftLife): Promise<void> {
 /** The log of this life: begun when it has none yet, and refused when what it had is lost. */
 export async function openRaftLog(
   life: RaftLife,
-  deps: Pick<RaftStorageOptions, 'disk' | 'log'>,
+  deps: Omit<RaftStorageOptions, 'mustExist'>,
 ): Promise<RaftStorage> {
   const storage = await RaftStorage.open({ ...deps, mustExist: life.hasLog })
   if (life.hasLog) return storage

@@ -7,6 +7,7 @@ import type { MeshNodeDeps } from './mesh-node-options.ts'
 import { openRaftLog, type RaftLife } from './raft-files.ts'
 import type { RoleTransport } from './role-transport.ts'
 import type { Roster } from './roster.ts'
+import { segmentBytesOf } from './snapshot-taker.ts'
 import type { ServiceTable } from './service-table.ts'
 import { WorkerTable } from './worker-table.ts'
 
@@ -24,6 +25,7 @@ export interface RolePart {
 
 export interface RolePartDeps extends MeshNodeDeps {
   readonly self: NodeId
+  readonly logBytesMax?: number
   readonly transport: RoleTransport
   readonly roster: Roster
 }
@@ -44,7 +46,11 @@ export function openWorkerPart(deps: RolePartDeps, saved: CatalogDelta | null): 
 export async function openManagerPart(deps: RolePartDeps, life: RaftLife): Promise<RolePart> {
   const { raftId } = life
   const log = deps.log.child('raft')
-  const storage = await openRaftLog(life, { disk: deps.disk, log })
+  const storage = await openRaftLog(life, {
+    disk: deps.disk,
+    log,
+    segmentBytes: segmentBytesOf(deps.logBytesMax),
+  })
   const table = new Consensus({ ...deps, raftId, storage, log })
   const feed = new CatalogFeed({
     ...deps,

@@ -3,15 +3,22 @@ import { isDiskFull } from '../storage/disk-full.ts'
 import type { RaftStorage } from '../storage/raft-storage.ts'
 
 const everyEntriesDefault = 10_000
+const logBytesDefault = 64 * 1024 * 1024
+/** Of the log: segments end when they are that long. */
+const segmentShare = 1 / 8
 /** The next try, when there was no room for the last one. */
 const retryEntries = 1000
-const everyBytes = 8 * 1024 * 1024
 /** For followers that lag a little: cheaper to send than a snapshot. */
 const entriesKeptMax = 1000
+
+export const segmentBytesOf = (logBytesMax = logBytesDefault): number =>
+  Math.floor(logBytesMax * segmentShare)
 
 export interface SnapshotTakerDeps {
   readonly storage: RaftStorage
   readonly everyEntries?: number | undefined
+  /** What the log may take on the disk. */
+  readonly logBytesMax?: number | undefined
   /** A file is written: `adopt` has something to do. */
   readonly onWritten: () => void
   readonly onFailed: (error: unknown) => void
@@ -24,6 +31,8 @@ export interface SnapshotTakerDeps {
 export class SnapshotTaker {
   readonly #deps: SnapshotTakerDeps
   readonly #everyEntries: number
+  /** As much for what is new, for what followers may still need, and for segments half in use. */
+  readonly #shareBytes: number
   #isWriting = false
   #notBefore = 0
   #written: Snapshot | null = null
@@ -31,13 +40,14 @@ export class SnapshotTaker {
   constructor(deps: SnapshotTakerDeps) {
     this.#deps = deps
     this.#everyEntries = deps.everyEntries ?? everyEntriesDefault
+    this.#shareBytes = (deps.logBytesMax ?? logBytesDefault) / 4
   }
 
   /** `data` is asked for at once, and only when a snapshot is due. */
   takeWhenDue(meta: SnapshotMeta, data: () => Uint8Array): void {
     const { storage, onFailed } = this.#deps
     const entries = meta.index - (storage.snapshot()?.meta.index ?? 0)
-    const isDue = entries >= this.#everyEntries || storage.bytesSinceSnapshot >= everyBytes
+    const isDue = entries >= this.#everyEntries || storage.bytesSinceSnapshot >= this.#shareBytes
     if (!isDue || entries <= 0 || this.#isWriting || meta.index < this.#notBefore) return
     this.#isWriting = true
     const snapshot = { meta, data: data() }
@@ -55,7 +65,8 @@ export class SnapshotTaker {
   async adopt(): Promise<SnapshotMeta | null> {
     const snapshot = this.#written
     if (snapshot === null) return null
-    await this.#deps.storage.adoptSnapshot(snapshot, Math.min(entriesKeptMax, this.#everyEntries))
+    const entriesKept = Math.min(entriesKeptMax, this.#everyEntries)
+    await this.#deps.storage.adoptSnapshot(snapshot, entriesKept, this.#shareBytes)
     this.#written = null
     this.#isWriting = false
     return snapshot.meta

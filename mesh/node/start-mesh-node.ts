@@ -42,7 +42,12 @@ export async function startMeshNode(
   )
   const keys = acquaintance.gossipKeys.map((key) => Buffer.from(key, 'base64'))
   const datagrams = await SealedDatagrams.open({ listen, keys }, { log: deps.log.child('swim') })
-  const around = { transport: new RoleTransport(transport), roster }
+  const { logBytesMax } = options
+  const around = {
+    transport: new RoleTransport(transport),
+    roster,
+    ...(logBytesMax !== undefined && { logBytesMax }),
+  }
   await prepareLog(entrance, deps)
   if (options.forceNewCluster === true && how === 'resumed') await surviveAlone(identity, deps)
   const standing = await Standing.open({ ...deps, ...around, self }, identity)

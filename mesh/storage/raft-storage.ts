@@ -28,6 +28,12 @@ export interface RaftStorageOptions {
   readonly mustExist?: boolean
 }
 
+/** What the log adds to an entry, and what it takes for a record without one. */
+const recordBytes = 64
+
+const weightOf = (entries: readonly Entry[]): number =>
+  entries.reduce((bytes, { data }) => bytes + data.length + recordBytes, 0)
+
 /** What a turn of Raft wants kept. */
 export type Persistable = Pick<Ready, 'hardState' | 'entries' | 'snapshot' | 'mustSync'>
 
@@ -133,14 +139,18 @@ export class RaftStorage implements LogStorage {
     return this.#snapshots.save(snapshot)
   }
 
-  /** Makes a saved snapshot count, then forgets entries, all but `entriesKept` below it. */
-  async adoptSnapshot(snapshot: Snapshot, entriesKept: number): Promise<void> {
+  /** Makes a saved snapshot count, then forgets entries, all but the last ones below it. */
+  async adoptSnapshot(
+    snapshot: Snapshot,
+    entriesKept: number,
+    bytesKept = Infinity,
+  ): Promise<void> {
     const { index, term, confState } = snapshot.meta
     if (index <= (this.#mirror.snapshot()?.meta.index ?? 0)) return
     await this.#wal.save([{ kind: 'snapshot-marker', index, term }], true)
     this.#mirror.createSnapshot(index, confState, snapshot.data)
     this.#bytesSinceSnapshot = 0
-    const compactTo = index - entriesKept
+    const compactTo = this.#oldestKept(index, { entriesKept, bytesKept })
     if (compactTo < this.firstIndex()) return
     this.#mirror.compact(compactTo)
     await this.#tidy(compactTo)
@@ -150,13 +160,24 @@ export class RaftStorage implements LogStorage {
     return this.#wal.close()
   }
 
+  #oldestKept(index: number, most: { entriesKept: number; bytesKept: number }): number {
+    const lowest = Math.max(index - most.entriesKept, this.firstIndex() - 1)
+    let bytes = 0
+    for (let at = index; at > lowest; at--) {
+      const found = this.#mirror.entries(at, at + 1, Infinity)
+      bytes += typeof found === 'string' ? 0 : weightOf(found)
+      if (bytes > most.bytesKept) return at
+    }
+    return lowest
+  }
+
   #mirrorTurn({ hardState, entries, snapshot }: Persistable): void {
     if (snapshot !== null) {
       this.#mirror.applySnapshot(snapshot)
       this.#bytesSinceSnapshot = 0
     }
     this.#mirror.append(entries)
-    for (const entry of entries) this.#bytesSinceSnapshot += entry.data.length
+    this.#bytesSinceSnapshot += weightOf(entries) + (hardState === null ? 0 : recordBytes)
     if (hardState !== null) this.#mirror.setHardState(hardState)
   }
 
@@ -175,7 +196,7 @@ export class RaftStorage implements LogStorage {
       throw corrupt(snapshotDirectory, 0, 'no readable snapshot that the log continues')
     }
     this.#mirror.append(kept)
-    for (const entry of kept) this.#bytesSinceSnapshot += entry.data.length
+    this.#bytesSinceSnapshot += weightOf(kept)
     if (hardState === null) return
     // The commit index alone is not synced, but whatever a durable snapshot holds was committed.
     this.#mirror.setHardState({ ...hardState, commit: Math.max(hardState.commit, base) })

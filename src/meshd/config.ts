@@ -8,6 +8,8 @@ export interface Config {
   readonly join: JoinTarget | null
   /** Recovery: the other managers are gone for good. */
   readonly forceNewCluster: boolean
+  /** What a manager's log may take on the disk, beside its two snapshots. */
+  readonly maxLogBytes: number
   readonly listenAddr: string
   /** Null: the address by which this machine reaches the others. */
   readonly advertiseAddr: string | null
@@ -51,6 +53,7 @@ const settings = z.strictObject({
   socket: z.string().min(1).max(100).default('/run/meshd.sock'),
   join: z.string().nullable().default(null),
   forceNewCluster: z.boolean().default(false),
+  maxLogBytes: number(16 << 20, 999_999_999).default(64 << 20),
   listenAddr: ip.default('0.0.0.0'),
   advertiseAddr: ip
     .refine((address) => !isWildcard(address), 'must be an address of this machine')
@@ -101,6 +104,7 @@ export function parseConfig(sources: Sources): Config {
     socketPath: given.socket,
     join: given.join === null ? null : parseJoin(given.join),
     forceNewCluster: given.forceNewCluster,
+    maxLogBytes: given.maxLogBytes,
     listenAddr: given.listenAddr,
     advertiseAddr: given.advertiseAddr ?? (isWildcard(given.listenAddr) ? null : given.listenAddr),
     controlPort: given.port,

@@ -30,6 +30,11 @@ program
       'demotes the other managers. Say it once, and on one node only',
   )
   .option('--data-dir <dir>', 'where this node keeps its state (default: /var/lib/meshd)', once)
+  .option(
+    '--max-log-bytes <n>',
+    "what a manager's log may take there, beside two snapshots (default: 67108864)",
+    once,
+  )
   .option('--socket <path>', 'where the API answers (default: /run/meshd.sock)', once)
   .option(
     '--listen-addr <ip>',

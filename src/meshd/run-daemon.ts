@@ -71,6 +71,7 @@ export async function runDaemon(config: Config): Promise<void> {
       gossipPort: config.gossipPort,
       join: config.join === null ? null : { ...config.join, timeoutMs: 15_000 },
       forceNewCluster: config.forceNewCluster,
+      logBytesMax: config.maxLogBytes,
     },
     {
       disk,

@@ -110,6 +110,13 @@ export class MemoryDisk implements Disk {
     return Promise.resolve(names.sort())
   }
 
+  /** What the files of a directory take. */
+  async bytesIn(directory: string): Promise<number> {
+    const names = await this.list(directory)
+    const lengths = names.map((name) => this.#files.get(`${directory}/${name}`)?.length ?? 0)
+    return lengths.reduce((sum, length) => sum + length, 0)
+  }
+
   async openAppend(path: string): Promise<AppendFile> {
     const boot = this.#boot
     if (!this.#files.has(path)) this.#refuseWhenFull('open', path)

@@ -5,6 +5,7 @@ import type { MemberAddress, MeshPolicy } from '../../../mesh/catalog/policy.ts'
 import type { CatalogReader, Change } from '../../../mesh/catalog/types.ts'
 import { Consensus } from '../../../mesh/node/consensus.ts'
 import { foundLog } from '../../../mesh/node/found-log.ts'
+import { segmentBytesOf } from '../../../mesh/node/snapshot-taker.ts'
 import { RaftStorage } from '../../../mesh/storage/raft-storage.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { MemoryDisk } from '../../support/memory-disk.ts'
@@ -67,6 +68,7 @@ export interface ClusterOptions {
   readonly seed?: number
   readonly log?: Log
   readonly snapshotEvery?: number
+  readonly logBytesMax?: number
   /** Other nodes to keep connections to. */
   readonly reachable?: readonly string[]
 }
@@ -81,12 +83,14 @@ export class ConsensusCluster {
   readonly #random: SeededRandom
   readonly #log: Log
   readonly snapshotEveryEntries: number
+  readonly #logBytesMax: number
 
   constructor(names: readonly string[], options: ClusterOptions = {}) {
     this.#random = new SeededRandom(options.seed ?? 1)
     this.#names = [...names, ...(options.reachable ?? [])]
     this.#log = options.log ?? silentLog
     this.snapshotEveryEntries = options.snapshotEvery ?? 10_000
+    this.#logBytesMax = options.logBytesMax ?? 64 * 1024 * 1024
     this.network = new MemoryNetwork({ clock: this.clock, random: this.#random })
   }
 
@@ -127,7 +131,11 @@ export class ConsensusCluster {
     const disk = this.disks.get(name) ?? new MemoryDisk()
     this.disks.set(name, disk)
     const log = this.#log.child(name)
-    const storage = await RaftStorage.open({ disk, log })
+    const storage = await RaftStorage.open({
+      disk,
+      log,
+      segmentBytes: segmentBytesOf(this.#logBytesMax),
+    })
     const self = idOf(name)
     if (founding !== undefined) {
       await foundLog(storage, self, { request: 'founding', atMs: 1, changes: founding })
@@ -144,6 +152,7 @@ export class ConsensusCluster {
       log,
       fatal: (error) => fatals.push(error),
       snapshotEveryEntries: this.snapshotEveryEntries,
+      logBytesMax: this.#logBytesMax,
     })
     const manager = { name, consensus, host, fatals }
     this.managers.set(name, manager)

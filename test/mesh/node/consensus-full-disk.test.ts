@@ -52,3 +52,26 @@ test('a leader whose disk is nearly full lets another one lead', async () => {
   await cluster.write(leader, createService('through the full one'))
   await cluster.stop()
 })
+
+test('the log on the disk stays below its bound, however much is written', async () => {
+  const logBytesMax = 64 * 1024
+  const cluster = await ConsensusCluster.founded(['ann'], { logBytesMax })
+  const disk = cluster.disks.get('ann')
+  assert.ok(disk !== undefined)
+  let most = 0
+  for (let at = 0; at < 150; at++) {
+    const id = `s${at % 3}`
+    const body = { id, text: 'x'.repeat(3000) }
+    const object = { kind: 'service', id, claims: [], body }
+    const change = at < 3 ? { kind: 'create' as const, object } : null
+    await cluster.write('ann', change ?? { kind: 'update', object, ifVersion: null })
+    most = Math.max(most, await disk.bytesIn('raft/wal'))
+  }
+  assert.ok(most > 20_000, 'there was something to bound')
+  assert.ok(most <= logBytesMax, `it took ${most} bytes`)
+  cluster.crash('ann')
+  await cluster.start('ann')
+  await cluster.settled(cluster.consensus('ann').barrier())
+  assert.ok(has(cluster.consensus('ann').catalog(), 's2'))
+  await cluster.stop()
+})
