@@ -6,6 +6,7 @@ import type { ApiContext } from './api-context.ts'
 import { decode } from './decode.ts'
 import { isSet, requiredVersion, sendJson, type Exchange } from './exchange.ts'
 import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
+import { sendList } from './list-answer.ts'
 import { all, find, type Found } from './lookup.ts'
 import { registryAuthOf, registryAuthOfUpdate, withRegistryAuth } from './registry-auth.ts'
 import { renderService, serviceStatuses } from './render.ts'
@@ -20,10 +21,10 @@ export async function listServices(context: ApiContext, exchange: Exchange): Pro
   const filters = parseFilters(exchange.query, filterKeys)
   const view = await context.currentView()
   const statusOf = isSet(exchange.query, 'status') ? serviceStatuses(view) : () => null
-  const services = all<Service>(view.catalog, 'service')
-    .filter((service) => isWanted(service, filters))
-    .map((service) => renderService(service, statusOf(service)))
-  sendJson(exchange, 200, services)
+  const services = all<Service>(view.catalog, 'service').filter((service) =>
+    isWanted(service, filters),
+  )
+  await sendList(exchange, services, (service) => renderService(service, statusOf(service)))
 }
 
 function isWanted({ id, body }: Found<Service>, filters: Filters): boolean {

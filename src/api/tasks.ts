@@ -8,6 +8,7 @@ import type { ApiContext } from './api-context.ts'
 import { hasStatus } from './api-error.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { parseFilters, passes, passesLabels, type Filters } from './filters.ts'
+import { sendList } from './list-answer.ts'
 import { all, find, type Found } from './lookup.ts'
 import { findNode } from './nodes.ts'
 import { renderTask } from './render.ts'
@@ -28,10 +29,8 @@ export async function listTasks(context: ApiContext, exchange: Exchange): Promis
   const filters = parseFilters(exchange.query, filterKeys)
   const view = await context.currentView()
   const wanted = resolveNames(filters, view, context.deps.node.self)
-  const tasks = all<Task>(view.catalog, 'task')
-    .filter((task) => isWanted(task, wanted, view))
-    .map((task) => renderTask(task, view))
-  sendJson(exchange, 200, tasks)
+  const tasks = all<Task>(view.catalog, 'task').filter((task) => isWanted(task, wanted, view))
+  await sendList(exchange, tasks, (task) => renderTask(task, view))
 }
 
 export async function inspectTask(
