@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import * as z from 'zod'
 import type { Disk } from '../base/disk.ts'
 import type { Log } from '../base/log.ts'
@@ -11,6 +12,7 @@ const magic = Buffer.from('MESHSNP1')
 const saltBytes = 16
 const headerBytes = 32
 const purpose = 'snapshot'
+const partBytes = 1024 * 1024
 
 const snapshotMeta: z.ZodType<SnapshotMeta> = z.object({
   index: z.int().nonnegative(),
@@ -53,13 +55,20 @@ export class Snapshots {
     metaLength.writeUInt32BE(meta.length)
     const salt = randomBytes(saltBytes)
     const sealer = key.sealerFor(salt, purpose)
-    const sealed = sealer.seal(Buffer.concat([metaLength, meta, snapshot.data]), magic)
+    const sealed: Uint8Array[] = []
+    let crc = crc32c(salt)
+    for (const part of sealer.sealParts([metaLength, meta, ...cut(snapshot.data)], magic)) {
+      sealed.push(part)
+      crc = crc32c(part, crc)
+      // Elections and probes do not wait until a large one is sealed.
+      if (part.length === partBytes) await setImmediate()
+    }
     const header = Buffer.alloc(headerBytes)
     magic.copy(header)
     header.writeUInt32BE(key.id, 8)
-    header.writeUInt32BE(crc32c(sealed, crc32c(salt)), 12)
+    header.writeUInt32BE(crc, 12)
     salt.copy(header, 16)
-    await disk.replace(this.#pathOf(snapshot.meta), Buffer.concat([header, sealed]))
+    await disk.replace(this.#pathOf(snapshot.meta), Buffer.concat([header, ...sealed]))
   }
 
   /** Null when it is missing, damaged or another one than its name says; the log says which. */
@@ -101,3 +110,7 @@ export class Snapshots {
 }
 
 const hex = (value: number): string => value.toString(16).padStart(16, '0')
+
+function* cut(data: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < data.length; at += partBytes) yield data.subarray(at, at + partBytes)
+}

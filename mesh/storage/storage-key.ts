@@ -47,11 +47,18 @@ export class Sealer {
   }
 
   seal(payload: Uint8Array, about: Uint8Array): Uint8Array {
+    return Buffer.concat([...this.sealParts([payload], about)])
+  }
+
+  /** The same piece by piece: a long payload need not be sealed in one go. */
+  *sealParts(payload: Iterable<Uint8Array>, about: Uint8Array): Generator<Uint8Array> {
     const nonce = randomBytes(nonceBytes)
     const cipher = createCipheriv('aes-256-gcm', this.#key, nonce)
     cipher.setAAD(about)
-    const sealed = [nonce, cipher.update(payload), cipher.final(), cipher.getAuthTag()]
-    return Buffer.concat(sealed)
+    yield nonce
+    for (const part of payload) yield cipher.update(part)
+    yield cipher.final()
+    yield cipher.getAuthTag()
   }
 
   /** Null when it was not sealed with this key about exactly this. */
