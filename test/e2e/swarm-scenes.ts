@@ -60,7 +60,10 @@ export const scenes: readonly Scene[] = [
     name: 'a label comes and goes',
     services: {
       'where it is': { wish: { replicas: 2, constraints: onFast }, precision: byNode },
-      'where it is not': { wish: { replicas: 2, constraints: notOnFast } },
+      'where it is not': {
+        wish: { replicas: 2, constraints: [...notOnFast, 'node.hostname!=n1'] },
+        precision: byNode,
+      },
       'global where it is': { wish: { isGlobal: true, constraints: onFast }, precision: exact },
       'global where it is not': {
         wish: { isGlobal: true, constraints: notOnFast },

@@ -102,23 +102,25 @@ function meaningOfEnd(error: string, message: string): string {
   return error === '' ? message : error
 }
 
-/** Which filters keep how many nodes out, in any order. */
+/** What keeps how many nodes out, in any order; Swarm does not count those that are full. */
 function meaningOfPending(text: string): string {
-  const inside = /\((.*)\)$/s.exec(text)?.[1] ?? text
-  return inside.split('; ').map(meaningOfReason).sort().join(', ')
-}
-
-/** Swarm does not count the nodes that are full. */
-function meaningOfReason(reason: string): string {
-  if (/max replicas/.test(reason)) return 'max replicas'
-  const nodes = /(\d+) nodes?/.exec(reason)?.[1] ?? '?'
-  for (const [meaning, pattern] of reasons) if (pattern.test(reason)) return `${meaning}: ${nodes}`
-  return reason
+  const nodesOf = new Map<string, number>()
+  for (const reason of (/\((.*)\)$/s.exec(text)?.[1] ?? text).split('; ')) {
+    const [meaning = reason] = reasons.find(([, pattern]) => pattern.test(reason)) ?? []
+    const nodes = Number(/(\d+) nodes?/.exec(reason)?.[1] ?? 0)
+    nodesOf.set(meaning, (nodesOf.get(meaning) ?? 0) + nodes)
+  }
+  return listed(
+    [...nodesOf].map(([meaning, nodes]) =>
+      meaning === 'max replicas' ? meaning : `${meaning}: ${nodes}`,
+    ),
+  )
 }
 
 const reasons: readonly (readonly [string, RegExp])[] = [
   ['constraint', /constraint/],
   ['resources', /insufficient/],
+  ['max replicas', /max replicas/],
   ['unavailable', /not available|drained|paused|down/],
 ]
 
