@@ -183,3 +183,19 @@ test('rules read a projection as they read the whole', () => {
     assert.equal(tasksOf(catalog).find((task) => task.id === id)?.node, node)
   }
 })
+
+test('a survivor is the only manager, and nothing else of anybody changes', () => {
+  const change = meshPolicy.admit(newcomer('other'), atMs)
+  const worker = meshPolicy.admit(newcomer('worker', { role: 'worker', raftId: 99 }), atMs)
+  const before = write(founded(), [...change, ...worker])
+  const [first, ...others] = nodesOf(before)
+  assert.ok(first !== undefined)
+  const survivor = { node: nodeId(first.id), raftId: 1234 }
+  const after = write(before, meshPolicy.survive(before, survivor))
+  assert.deepEqual(
+    nodesOf(after).map(({ id, role, mesh }) => [id, role, mesh.RaftId]),
+    [[first.id, 'manager', 1234], ...others.map(({ id, mesh }) => [id, 'worker', mesh.RaftId])],
+  )
+  assert.equal(after.holder('raft/1234')?.id, first.id)
+  assert.deepEqual(clusterOf(after), clusterOf(before))
+})
