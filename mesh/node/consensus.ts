@@ -152,10 +152,13 @@ export class Consensus {
   }
 
   watchCatalog(listener: (delta: CatalogDelta) => void): () => void {
-    const hear = (deltas: readonly CatalogDelta[]): void => {
-      for (const delta of deltas) listener(delta)
-    }
+    const hear = (deltas: readonly CatalogDelta[]): void => deltas.forEach((one) => listener(one))
     return this.#catalogWatchers.add(hear, () => [this.#state.toDelta()])
+  }
+
+  /** A leader is heard, of a cluster that still counts on this node. */
+  isInTouch(): boolean {
+    return this.leader().leader !== null && !this.#introductions.isForsaken
   }
 
   leader(): LeaderView {
@@ -206,6 +209,7 @@ export class Consensus {
     this.#isStopped = true
     this.#stopTicks()
     this.#room.stop()
+    this.#introductions.stop()
     this.#link.stop()
     this.#proposals.stop()
     this.#reads.stop()

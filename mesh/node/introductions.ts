@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.ts'
 import type { NodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { Transport } from '../transport/transport.ts'
+import { indexesSkipped } from './survive-alone.ts'
 import { isRefused } from '../wire/frames.ts'
 import {
   decodeAnswer,
@@ -14,8 +15,10 @@ const introduceProtocol = '/mesh/introduce/1'
 const askAgainMs = 300
 const answerTimeoutMs = 1000
 const introducedMax = 64
+const doubtEveryMs = 3000
 
 export interface IntroductionsDeps {
+  readonly self: NodeId
   readonly transport: Transport
   readonly clock: Clock
   readonly isManager: (node: NodeId) => boolean
@@ -31,11 +34,23 @@ export class Introductions {
   readonly #deps: IntroductionsDeps
   /** With the index of the catalog that named them. */
   readonly #introduced = new Map<NodeId, number>()
+  readonly #stopDoubting: () => void
   #askedAtMs = -Infinity
+  #isForsaken = false
 
   constructor(deps: IntroductionsDeps) {
     this.#deps = deps
+    this.#stopDoubting = deps.clock.every(doubtEveryMs, () => this.#doubt())
     deps.transport.onRequest(introduceProtocol, (_from, frame) => this.#answer(frame))
+  }
+
+  /** A survivor went on without us: whatever we agree on with others who do not know counts nothing. */
+  get isForsaken(): boolean {
+    return this.#isForsaken
+  }
+
+  stop(): void {
+    this.#stopDoubting()
   }
 
   isIntroduced(node: NodeId): boolean {
@@ -50,6 +65,28 @@ export class Introductions {
     this.#askedAtMs = nowMs
     const known = transport.connected().filter((peer) => peer !== node && isManager(peer))
     for (const peer of known) this.#ask(peer, node)
+  }
+
+  #doubt(): void {
+    const { transport, self, isManager } = this.#deps
+    const known = transport.connected().filter((peer) => peer !== self && isManager(peer))
+    for (const peer of known) this.#askAboutSelf(peer)
+  }
+
+  /** Only a recovery skips that many indexes; who was merely demoted is told by the log. */
+  #askAboutSelf(peer: NodeId): void {
+    const { transport, self, appliedIndex } = this.#deps
+    const question = encodeQuestion({ node: self })
+    transport.request(peer, introduceProtocol, question, answerTimeoutMs).then(
+      (frame) => {
+        const answer = decodeAnswer(frame)
+        if (isRefused(answer) || answer.isManager) return
+        if (answer.index - appliedIndex() > indexesSkipped / 2) this.#isForsaken = true
+      },
+      () => {
+        // It will be asked again.
+      },
+    )
   }
 
   #ask(peer: NodeId, node: NodeId): void {

@@ -62,7 +62,7 @@ export async function openManagerPart(deps: RolePartDeps, life: RaftLife): Promi
     role: 'manager',
     table,
     raftId,
-    isInTouch: () => table.leader().leader !== null,
+    isInTouch: () => table.isInTouch(),
     isRaftMember: (node) => table.isRaftMember(node),
     stop: async () => {
       feed.stop()

@@ -13,7 +13,7 @@ import { StateMachine } from './state-machine.ts'
  * Lost managers may have agreed on more than this one heard of. What it agrees on with itself must
  * count as newer for all who follow, and no index may stand for two things.
  */
-const indexesSkipped = 1_000_000
+export const indexesSkipped = 1_000_000
 
 /**
  * Makes the log of a manager that is left over the log of a cluster of one: all that is in it

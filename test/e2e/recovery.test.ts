@@ -59,10 +59,14 @@ test('one manager of three goes on alone, and is the same cluster to everybody',
   await isUp(n5)
   await eventually('a new manager takes part', 15_000, () => isManager(n5))
 
+  // A majority of the old cluster, at once: they would agree with each other.
   n2.start()
-  await eventually('a lost manager comes back as a worker', 40_000, async () => {
-    return n2.isRunning && !(await isManager(n2))
-  })
+  n3.start()
+  for (const lost of [n2, n3]) {
+    await eventually('a lost manager comes back as a worker', 60_000, async () => {
+      return lost.isRunning && !(await isManager(lost))
+    })
+  }
   assert.match(n2.log(), /meshctl node promote n2/)
   await ok(n1, 'node', 'promote', 'n2')
   await eventually('and becomes a manager again', 20_000, () => isManager(n2))
