@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   dockerUnavailable,
   endByPidFile,
@@ -118,12 +119,21 @@ export class SwarmEngine {
 
   /** As a power cut would end it, for the others; its containers are ended too. */
   async kill(): Promise<void> {
-    await this.#end('SIGKILL')
+    if (this.#daemon !== null) await endProcess(this.#daemon, 'SIGKILL')
+    // Before containerd, which writes down that they are gone: else the next one looks for them.
     endShims(this.#dir)
+    await sleep(500)
+    await this.#end('SIGKILL')
   }
 
-  restart(): Promise<void> {
-    return this.#run()
+  /** Docker's daemon was seen to hang when it starts after a crash: it gets a second try. */
+  async restart(): Promise<void> {
+    try {
+      await this.#run()
+    } catch {
+      await this.#end('SIGKILL')
+      await this.#run()
+    }
   }
 
   async stop(): Promise<void> {
