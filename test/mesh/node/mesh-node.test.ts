@@ -36,7 +36,10 @@ test('machines found, join and come back as one cluster', async () => {
 
   await eventually('a follower knows the leader', 5000, () => second.leader().leader !== null)
   const result = await second.propose([
-    { kind: 'create', object: { kind: 'service', id: 'web', claims: [], body: { Spec: {}, Endpoint: {} } } },
+    {
+      kind: 'create',
+      object: { kind: 'service', id: 'web', claims: [], body: { Spec: {}, Endpoint: {} } },
+    },
   ])
   assert.equal(result.kind, 'applied')
   for (const node of [first, second, third]) {
