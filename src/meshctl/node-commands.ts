@@ -98,8 +98,16 @@ function prettyNode(node: ApiNode): string {
     `Runtime:\t\t${description.Runtime ?? ''}`,
     `Engine Version:\t\t${description.Engine?.EngineVersion ?? ''}`,
     ...labelLines('Engine Labels:', description.Engine?.Labels),
+    ...conflictLines(node),
   ]
   return `${lines.join('\n')}\n`
+}
+
+/** Published ports that do not answer on this node. */
+function conflictLines({ Mesh }: ApiNode): string[] {
+  const conflicts = Object.entries(Mesh?.PortConflicts ?? {})
+  if (conflicts.length === 0) return []
+  return ['Closed Ports:', ...conflicts.map(([port, reason]) => ` ${port}: ${reason}`)]
 }
 
 export function labelLines(title: string, labels: Readonly<Record<string, string>> = {}): string[] {

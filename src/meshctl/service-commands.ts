@@ -7,6 +7,7 @@ import { type ImageFlags, pinImage } from './image-pin.ts'
 import { printListing, printObjects, type Listing, type Row } from './listing.ts'
 import { count, durationNs } from './quantities.ts'
 import { prettyService, waitingLines } from './service-pretty.ts'
+import { closedDoorLines } from './service-urls.ts'
 import { serviceSpecOf, type ServiceFlags } from './service-spec.ts'
 import { forEach, parseFilterFlags, retryOutOfSequence, type Session } from './session.ts'
 import { printTasks } from './task-listing.ts'
@@ -131,8 +132,11 @@ export async function inspectServices(
 }
 
 async function printPretty(session: Session, services: readonly ApiService[]): Promise<void> {
+  const nodes = services.length === 0 ? [] : await session.client.nodes()
   for (const service of services) {
-    session.io.out(prettyService(service, await session.client.explain(service.ID)))
+    const explanation = await session.client.explain(service.ID)
+    const closed = closedDoorLines(service, nodes)
+    session.io.out(prettyService(service, { explanation, closed }))
   }
 }
 

@@ -2,8 +2,14 @@ import type { ApiService, Explanation, Quantities, UpdateConfig } from '../clien
 import { humanBytes } from './human.ts'
 import { labelLines } from './node-commands.ts'
 
+export interface PrettyFacts {
+  readonly explanation: Explanation
+  /** Where its ports do not answer. */
+  readonly closed: readonly string[]
+}
+
 /** `service inspect --pretty`: what was asked for, why it is not so yet, and where it answers. */
-export function prettyService(service: ApiService, explanation: Explanation): string {
+export function prettyService(service: ApiService, more: PrettyFacts): string {
   const { Spec } = service
   const lines = [
     '',
@@ -19,7 +25,8 @@ export function prettyService(service: ApiService, explanation: Explanation): st
     ...resourceLines(service),
     ...restartLines(service),
     ...portLines(service),
-    ...waitingLines(explanation),
+    ...more.closed,
+    ...waitingLines(more.explanation),
     '',
   ]
   return `${lines.join('\n')}\n`

@@ -31,6 +31,12 @@ test('a node that could not bind the port is warned of, not promised', async () 
   assert.doesNotMatch(out, /127\.0\.0\.1:8080/)
   assert.match(out, /127\.0\.0\.2:8080/)
   assert.equal(err, 'warning: port 8080 is closed on n1: another program listens there\n')
+
+  const id = out.slice(0, 25)
+  const service = await meshctl(server.socketPath, ['service', 'inspect', '--pretty', id])
+  assert.match(service.out, /Closed Ports:\n 8080 on n1: another program listens there/)
+  const node = await meshctl(server.socketPath, ['node', 'inspect', '--pretty', 'n1'])
+  assert.match(node.out, /Closed Ports:\n 8080: another program listens there/)
 })
 
 test('with --detach only the id is printed, with --quiet nothing but it', async () => {
