@@ -6,7 +6,7 @@ import { isFault } from '../../../mesh/base/mesh-error.ts'
 import { standOnDoorstep } from '../../../mesh/transport/doorstep.ts'
 import { knock, tryDoor, type Door } from '../../../mesh/transport/knock.ts'
 
-const host = '127.0.31.1'
+const host = '127.0.39.1'
 const word = '0123456789abcdef0123456789abcdef'
 const doors: readonly Door[] = [
   { protocol: 'tcp', address: `${host}:2377` },
