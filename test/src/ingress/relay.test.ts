@@ -5,7 +5,7 @@ import { decodeProxyHeader } from '../../../src/wire/proxy-protocol.ts'
 import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { endpointOf, TestNode, taskAt } from './test-node.ts'
-import { ask, failure, freePort, readAll, TestTasks } from './test-tasks.ts'
+import { dialled, ask, failure, freePort, readAll, TestTasks } from './test-tasks.ts'
 
 const cluster = new TestCluster()
 const host = '127.0.0.1'
@@ -169,7 +169,7 @@ test('open connections outlive their route; a closed port refuses at once', asyn
   await once(client, 'data')
   node.plane.receive({ kind: 'ports', ports: [], dataPath: true })
   await eventually(async () => {
-    assert.equal(await failure(tasks.client(host, port)), 'ECONNREFUSED')
+    assert.equal(await dialled(tasks.client(host, port)), 'ECONNREFUSED')
   })
   assert.equal(await ask(client, 'two'), 'two')
 })

@@ -77,6 +77,17 @@ export async function ask(socket: Socket, text: string): Promise<string> {
   return (await answer).toString()
 }
 
+/** `connected`, or why it could not connect; for listeners that are about to close. */
+export function dialled(socket: Socket): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve('connected')
+    })
+  })
+}
+
 /** Resolves with the code of the error that ends a connection. */
 export async function failure(socket: Socket): Promise<string | undefined> {
   return new Promise((resolve) => {

@@ -17,7 +17,7 @@ import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { endpointOf, tableOf, taskAt } from '../ingress/test-node.ts'
-import { ask, failure, freePort, TestTasks } from '../ingress/test-tasks.ts'
+import { ask, dialled, freePort, TestTasks } from '../ingress/test-tasks.ts'
 
 const cluster = new TestCluster()
 const host = '127.0.0.1'
@@ -86,7 +86,7 @@ test('starts an ingress that listens while its service exists, and leaves nothin
   const empty = tableOf(identity.nodeId, { port })
   supervisor.setRoutes({ ...empty, listeners: [] })
   await eventually(async () => {
-    assert.equal(await failure(tasks.client(host, port)), 'ECONNREFUSED')
+    assert.equal(await dialled(tasks.client(host, port)), 'ECONNREFUSED')
   })
   await supervisor.stop({ leaveRunning: false })
   running = []
