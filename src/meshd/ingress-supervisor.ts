@@ -274,7 +274,10 @@ export class IngressSupervisor {
     const delayMs = Math.min(firstRestartMs * 2 ** this.#restarts, longestRestartMs)
     this.#restarts += 1
     this.#options.clock.after(delayMs, () => {
-      if (!this.#isStopping) void this.#restart()
+      if (this.#isStopping) return
+      // It ended in order and its last word was lost: somebody told it to, and meant the node.
+      if (this.#process?.exit === 0) return this.#stopping()
+      void this.#restart()
     })
   }
 
