@@ -23,6 +23,9 @@ export interface IngressTraffic {
   readonly tasks: readonly TrafficOf[]
 }
 
+/** Exit codes and signals of an ingress that somebody told to end. */
+const orderlyEnds: readonly (number | string | null)[] = [0, 'SIGTERM', 'SIGINT']
+
 const startLimitMs = 15_000
 /** For an old ingress to close its listeners. */
 const retireLimitMs = 3000
@@ -275,8 +278,8 @@ export class IngressSupervisor {
     this.#restarts += 1
     this.#options.clock.after(delayMs, () => {
       if (this.#isStopping) return
-      // It ended in order and its last word was lost: somebody told it to, and meant the node.
-      if (this.#process?.exit === 0) return this.#stopping()
+      // Its last word was lost, or a signal came before it could hear one: the node was meant.
+      if (orderlyEnds.includes(this.#process?.exit ?? null)) return this.#stopping()
       void this.#restart()
     })
   }
