@@ -99,6 +99,7 @@ export class Agent {
   /** Docker's containers live on, for the next daemon to adopt; processes are drained and stopped. */
   async stop(): Promise<void> {
     this.#isStopping = true
+    this.#status.stops()
     if (this.#deps.engine.kind === 'process') {
       for (const runner of this.#runners.values()) runner.daemonStops()
       await this.#when(() => this.#isIdle)
@@ -110,6 +111,7 @@ export class Agent {
 
   /** The node leaves its cluster: every task is drained and stopped, and nothing of it stays. */
   async retire(): Promise<void> {
+    this.#status.stops()
     this.update([])
     this.#isStopping = true
     await this.#when(() => this.#runners.size === 0 && this.#orphansGoing === 0)

@@ -25,6 +25,7 @@ export class NodeStatus {
   readonly #labels: Readonly<Record<string, string>>
   #record: NodeRecord
   #published: NodeRecord | null = null
+  #isStopping = false
 
   constructor(options: NodeStatusOptions, publish: (key: string, value: Json) => void) {
     this.#publish = publish
@@ -63,8 +64,15 @@ export class NodeStatus {
     this.#change(status)
   }
 
+  /** From here on it takes no new tasks, whatever becomes of its engine. */
+  stops(): void {
+    this.#isStopping = true
+    this.#change({})
+  }
+
   #change(fields: Partial<NodeRecord>): void {
-    this.#record = { ...this.#record, ...fields }
+    const stopping = { engineReady: false, message: 'this node is being stopped' }
+    this.#record = { ...this.#record, ...fields, ...(this.#isStopping && stopping) }
     if (this.#published !== null && sameJson(this.#published, this.#record)) return
     this.#published = this.#record
     this.#publish(key, this.#record as unknown as Json)

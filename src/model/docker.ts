@@ -275,7 +275,7 @@ export interface TaskRecord {
 /** Value of the discovery record `node/status`: what a node says of itself. */
 export interface NodeRecord {
   readonly description: NodeDescription
-  /** The container engine answers. */
+  /** It takes tasks: the container engine answers, and the node is not being stopped. */
   readonly engineReady: boolean
   readonly message: string
   readonly ingressReady: boolean

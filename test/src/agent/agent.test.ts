@@ -297,6 +297,31 @@ test('processes end with their daemon, drained and told; containers live on', as
   assert.ok(docker.engine.containers.get('c1')?.state.running)
 })
 
+test('a node that stops says so at once, and takes nothing more', async () => {
+  const world = await started(new FakeEngine('process'))
+  await world.assign('t1')
+  const stopping = world.agent.stop()
+  await world.settle()
+  const said = world.node()
+  assert.deepEqual(
+    [said?.engineReady, said?.message, world.task('t1')?.draining],
+    [false, 'this node is being stopped', true],
+  )
+  await world.assign('t2')
+  assert.equal(world.task('t2'), null)
+  // News of its engine or ingress does not take that back.
+  world.agent.setIngress({ ingressReady: false, portConflicts: {} })
+  await world.clock.run(60_000)
+  assert.equal(world.node()?.engineReady, false)
+  world.drains[0]?.resolve()
+  await stopping
+
+  const leaving = await started()
+  const left = leaving.agent.retire()
+  assert.equal(leaving.node()?.engineReady, false)
+  await left
+})
+
 test('the node says what its ingress cannot bind', async () => {
   const world = await started()
   world.agent.setIngress({ ingressReady: true, portConflicts: { '80': 'in use' } })
