@@ -1,7 +1,7 @@
 import type { Json } from '../../mesh/base/json.ts'
 import { nameProblem, serviceClaims } from '../model/claims.ts'
 import type { EndpointSpec, PortConfig, Service, ServiceSpec } from '../model/docker.ts'
-import { parseMeshLabels } from '../model/ingress-labels.ts'
+import { parseMeshLabels, uselessLabel } from '../model/ingress-labels.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { publishPorts } from '../model/published-ports.ts'
 import { rfc3339 } from '../model/rfc3339.ts'
@@ -100,15 +100,10 @@ function portsOf(
   throw badRequest(published.problem, undefined, 'choose another published port')
 }
 
-function refuseLabels(spec: ServiceSpec, ports: readonly PortConfig[]): void {
-  const { ingress, problems } = parseMeshLabels(spec.Labels ?? {})
-  const [problem] = problems
-  if (problem !== undefined) throw notYet(`label ${problem.text}`)
-  const published = ports.map((port) => port.PublishedPort)
-  const stray = [...ingress.keys()].find((port) => !published.includes(port))
-  if (stray === undefined) return
-  const known = published.length === 0 ? 'no port' : `port ${published.join(', ')}`
-  throw notYet(`label mesh.ingress.${stray}.… has no effect: the service publishes ${known}`)
+function refuseLabels({ Labels: labels = {} }: ServiceSpec, ports: readonly PortConfig[]): void {
+  const [problem] = parseMeshLabels(labels).problems
+  const text = problem?.text ?? uselessLabel(labels, ports)
+  if (text !== null) throw notYet(`label ${text}`)
 }
 
 function refusePlacement({ TaskTemplate: { Placement: placement } }: ServiceSpec): void {

@@ -1,4 +1,11 @@
+import type { PortConfig } from './docker.ts'
 import { parseGoDuration } from './go-duration.ts'
+import {
+  defaultIngressOptions,
+  ingressOptions,
+  udpOptions,
+  type IngressOptions,
+} from './ingress-options.ts'
 import { nearest } from './nearest.ts'
 
 /** What the labels of a service ask of the ingress. */
@@ -13,38 +20,13 @@ export interface MeshLabels {
   readonly problems: readonly LabelProblem[]
 }
 
-export interface IngressOptions {
-  readonly prefer: 'any' | 'local'
-  readonly proxyProtocol: 'none' | 'v1' | 'v2'
-}
-
 export interface LabelProblem {
-  /** `not-yet` is a documented label that has no effect yet. */
+  /** `not-yet` is a documented label that has no effect, yet or beside the others. */
   readonly kind: 'not-yet' | 'unknown' | 'malformed'
   readonly label: string
   /** For people: what is wrong with it, and the nearest label that would do. */
   readonly text: string
 }
-
-export const defaultIngressOptions: IngressOptions = { prefer: 'any', proxyProtocol: 'none' }
-
-/** Values by option; those of `later` are understood, and refused until they have an effect. */
-const options: Readonly<Record<string, { now: readonly string[]; later: readonly string[] }>> = {
-  prefer: { now: ['any', 'local'], later: [] },
-  protocol: { now: ['tcp'], later: ['http'] },
-  'proxy-protocol': { now: ['v1', 'v2'], later: [] },
-}
-
-const laterOptions: readonly string[] = [
-  'balance',
-  'listen',
-  'trust',
-  'connect-timeout',
-  'idle-timeout',
-  'request-timeout',
-  'max-connections',
-  'max-body',
-]
 
 const prefix = 'mesh.'
 const drainLabel = 'mesh.drain'
@@ -67,8 +49,31 @@ export function parseMeshLabels(labels: Readonly<Record<string, string>>): MeshL
       ingress.set(read.port, { ...(ingress.get(read.port) ?? defaultIngressOptions), ...read.set })
     }
   }
+  problems.push(...idleLabels(labels, ingress))
   const drainMs = durations.get(drainLabel) ?? null
   return { ingress, drainMs, updateDeadlineMs: durations.get(deadlineLabel) ?? null, problems }
+}
+
+/** Why a label, though well written, would do nothing for these ports; null when each does. */
+export function uselessLabel(
+  labels: Readonly<Record<string, string>>,
+  ports: readonly PortConfig[],
+): string | null {
+  for (const label of Object.keys(labels)) {
+    const [, digits, option = ''] = ingressPattern.exec(label) ?? []
+    if (digits === undefined) continue
+    const named = ports.filter((port) => port.PublishedPort === Number(digits))
+    if (named.length === 0) {
+      const published = ports.map((port) => port.PublishedPort)
+      const known = published.length === 0 ? 'no port' : `port ${published.join(', ')}`
+      return `mesh.ingress.${digits}.… has no effect: the service publishes ${known}`
+    }
+    const isUdpOnly = named.every((port) => port.Protocol === 'udp')
+    if (isUdpOnly && !udpOptions.includes(option)) {
+      return `${label} has no effect on port ${digits}/udp`
+    }
+  }
+  return null
 }
 
 type Reading =
@@ -88,35 +93,43 @@ function readIngress(label: string, value: string): Reading {
   const port = Number(match?.[1])
   const option = match?.[2] ?? ''
   if (match === null || port > 65_535) return unknown(label)
-  if (laterOptions.includes(option)) return notYet(label, value)
-  const known = Object.hasOwn(options, option) ? options[option] : undefined
+  const known = Object.hasOwn(ingressOptions, option) ? ingressOptions[option] : undefined
   if (known === undefined) return unknown(label)
-  if (known.later.includes(value)) return notYet(label, value)
-  if (!known.now.includes(value)) return malformed(label, value, known.now)
-  return { kind: 'option', port, set: optionSet(option, value) }
+  const set = known.read(value)
+  return set === null ? malformed(label, value, known.values) : { kind: 'option', port, set }
 }
 
-function optionSet(option: string, value: string): Partial<IngressOptions> {
-  if (option === 'prefer') return { prefer: value === 'local' ? 'local' : 'any' }
-  if (option === 'proxy-protocol') return { proxyProtocol: value === 'v1' ? 'v1' : 'v2' }
-  return {}
+/** Labels of a port that are right in themselves, and do nothing with its protocol. */
+function idleLabels(
+  labels: Readonly<Record<string, string>>,
+  ingress: ReadonlyMap<number, IngressOptions>,
+): LabelProblem[] {
+  const problems: LabelProblem[] = []
+  for (const [label, value] of Object.entries(labels)) {
+    const [, port, option = ''] = ingressPattern.exec(label) ?? []
+    const only = Object.hasOwn(ingressOptions, option) ? ingressOptions[option]?.only : null
+    const options = ingress.get(Number(port))
+    if (!only || options === undefined || options.protocol === only) continue
+    const text = `${label}=${value}: has no effect without mesh.ingress.${port}.protocol=${only}`
+    problems.push({ kind: 'not-yet', label, text })
+  }
+  return problems
 }
 
 function unknown(label: string): Reading {
   const port = /\d+/.exec(label)?.[0] ?? '<published port>'
-  const known = [...Object.keys(options), ...laterOptions]
-  const ofPort = known.map((option) => `mesh.ingress.${port}.${option}`)
+  const ofPort = Object.keys(ingressOptions).map((option) => `mesh.ingress.${port}.${option}`)
   const valid = label.startsWith('mesh.ingress.') ? ofPort : [...durationLabels, ...ofPort]
   return problem('unknown', label, `${label}: unknown; did you mean ${nearest(label, valid)}?`)
 }
 
-function malformed(label: string, value: string, values: readonly string[]): Reading {
+function malformed(label: string, value: string, values: readonly string[] | string): Reading {
+  if (typeof values === 'string') {
+    return problem('malformed', label, `${label}=${value}: must be ${values}`)
+  }
   const text = `${label}=${value}: must be ${values.join(' or ')}; did you mean ${label}=${nearest(value, values)}?`
   return problem('malformed', label, text)
 }
-
-const notYet = (label: string, value: string): Reading =>
-  problem('not-yet', label, `${label}=${value}: has no effect yet`)
 
 const problem = (kind: LabelProblem['kind'], label: string, text: string): Reading => ({
   kind: 'problem',

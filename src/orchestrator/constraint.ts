@@ -1,5 +1,5 @@
 import type { NodeView } from '../model/node-view.ts'
-import { isInRange } from './ip-range.ts'
+import { isInRange } from '../model/ip-range.ts'
 
 /** Swarm's grammar: `key==value` or `key!=value`; the key is matched whatever its case. */
 export interface Constraint {

@@ -1,5 +1,5 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
-import { defaultIngressOptions } from '../model/ingress-labels.ts'
+import { defaultIngressOptions } from '../model/ingress-options.ts'
 import { nodesOf } from '../model/node-view.ts'
 import type { ClusterView, Observed } from '../model/observed.ts'
 import { type PortView, type ServiceView, servicesOf } from '../model/service-view.ts'

@@ -1,4 +1,5 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
+import type { IngressOptions } from '../model/ingress-options.ts'
 
 /** What the ingress of one node needs to know, derived and immutable; swapped whole. */
 export interface RouteTable {
@@ -13,7 +14,7 @@ export interface RouteTable {
 }
 
 export interface Listener {
-  readonly protocol: 'tcp'
+  readonly protocol: 'tcp' | 'udp'
   readonly port: number
   readonly serviceId: string
   readonly serviceName: string
@@ -22,10 +23,7 @@ export interface Listener {
 }
 
 /** From the service's labels `mesh.ingress.<published>.<option>`. */
-export interface ListenerOptions {
-  readonly prefer: 'any' | 'local'
-  readonly proxyProtocol: 'none' | 'v1' | 'v2'
-}
+export type ListenerOptions = IngressOptions
 
 /** A task that accepts connections. */
 export interface Endpoint {
@@ -41,6 +39,8 @@ export interface Peer {
   readonly node: NodeId
   /** `host:port` of its data path. */
   readonly address: string
+  /** Membership calls it dead: one that does not answer either has lost its open connections. */
+  readonly isDead?: boolean
 }
 
 export interface LocalTask {

@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
-import type { RouteTable } from '../routing/route-table.ts'
+import type { ListenerOptions, RouteTable } from '../routing/route-table.ts'
 
 /**
  * What meshd and its ingress say to each other on the unix socket in the data directory:
@@ -60,7 +60,25 @@ export interface TrafficOf {
 const node = z.string().transform((text) => nodeId(text))
 const port = z.int().min(1).max(65_535)
 const count = z.int().min(0)
-const proxyProtocol = z.enum(['none', 'v1', 'v2'])
+
+const options: z.ZodType<ListenerOptions> = z.object({
+  protocol: z.enum(['tcp', 'http']),
+  balance: z.enum(['draws', 'least', 'round-robin', 'source-hash']),
+  prefer: z.enum(['any', 'local']),
+  proxyProtocol: z.enum(['none', 'v1', 'v2']),
+  listen: z.array(z.string()),
+  trust: z.array(z.string()),
+  connectTimeoutMs: z.number().positive(),
+  idleTimeoutMs: z.number().positive().nullable(),
+  maxConnections: count.nullable(),
+  maxConnectionsPerSource: count.nullable(),
+  headTimeoutMs: z.number().positive(),
+  maxHeadBytes: count,
+  bodyTimeoutMs: z.number().positive(),
+  answerTimeoutMs: z.number().positive(),
+  keepAliveTimeoutMs: z.number().positive(),
+  maxBodyBytes: count.nullable(),
+})
 
 const identity: z.ZodType<TunnelIdentity> = z.object({
   nodeId: node,
@@ -85,15 +103,15 @@ const table: z.ZodType<RouteTable> = z.object({
   self: node,
   listeners: z.array(
     z.object({
-      protocol: z.literal('tcp'),
+      protocol: z.enum(['tcp', 'udp']),
       port,
       serviceId: z.string(),
       serviceName: z.string(),
-      options: z.object({ prefer: z.enum(['any', 'local']), proxyProtocol }),
+      options,
       endpoints: z.array(endpoint),
     }),
   ),
-  peers: z.array(z.object({ node, address: z.string() })),
+  peers: z.array(z.object({ node, address: z.string(), isDead: z.boolean().exactOptional() })),
   localTasks: z.array(
     z.object({
       task: z.string(),

@@ -5,6 +5,7 @@ import { nodeId } from '../../mesh/base/ids.ts'
 import { isFault } from '../../mesh/base/mesh-error.ts'
 import { decodeJson, encodeJson, isRefused } from '../../mesh/wire/frames.ts'
 import type { NodeRecord, TaskRecord } from '../../src/model/docker.ts'
+import { defaultIngressOptions } from '../../src/model/ingress-options.ts'
 import {
   fromIngress,
   toIngress,
@@ -187,7 +188,7 @@ const toMessages: ToIngress[] = [
       listeners: [
         {
           ...{ protocol: 'tcp', port: 80, serviceId: 's1', serviceName: 'web' },
-          options: { prefer: 'any', proxyProtocol: 'none' },
+          options: { ...defaultIngressOptions, trust: ['10.0.0.0/8'] },
           endpoints: [{ task: 't1', node: n1, generation: 7, targetPort: 80, preferred: true }],
         },
       ],

@@ -144,7 +144,7 @@ for (const version of ['v1', 'v2'] as const) {
     const address = await tasks.echo()
     node.route({
       port,
-      proxyProtocol: version,
+      options: { proxyProtocol: version },
       endpoints: [endpointOf('a', node.id)],
       localTasks: [taskAt('a', address)],
     })

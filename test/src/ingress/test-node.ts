@@ -1,5 +1,6 @@
 import type { NodeId } from '../../../mesh/base/ids.ts'
 import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
+import { defaultIngressOptions, type IngressOptions } from '../../../src/model/ingress-options.ts'
 import { NetLoop } from '../../../src/ingress/net-loop.ts'
 import { Plane } from '../../../src/ingress/plane.ts'
 import { TlsChannels } from '../../../src/ingress/tls-channels.ts'
@@ -13,7 +14,7 @@ export interface TableFacts {
   readonly endpoints?: readonly Endpoint[]
   readonly localTasks?: readonly LocalTask[]
   readonly peers?: readonly Peer[]
-  readonly proxyProtocol?: 'none' | 'v1' | 'v2'
+  readonly options?: Partial<IngressOptions>
 }
 
 let versions = 0
@@ -30,7 +31,7 @@ export function tableOf(self: NodeId, facts: TableFacts): RouteTable {
         port: facts.port,
         serviceId: 'service-web',
         serviceName: 'web',
-        options: { prefer: 'any', proxyProtocol: facts.proxyProtocol ?? 'none' },
+        options: { ...defaultIngressOptions, ...facts.options },
         endpoints: facts.endpoints ?? [],
       },
     ],

@@ -79,7 +79,7 @@ test('a task whose own node does not know it yet is asked again', async () => {
 })
 
 test('the task hears who the client is, not who the entry node is', async () => {
-  await routeToSecond(await tasks.echo(), { proxyProtocol: 'v2' })
+  await routeToSecond(await tasks.echo(), { options: { proxyProtocol: 'v2' } })
   const client = tasks.client(entry, port)
   await once(client, 'connect')
   const source = { host: entry, port: client.localPort }

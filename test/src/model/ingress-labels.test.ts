@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseMeshLabels } from '../../../src/model/ingress-labels.ts'
+import { parseMeshLabels, uselessLabel } from '../../../src/model/ingress-labels.ts'
+import { defaultIngressOptions } from '../../../src/model/ingress-options.ts'
 
 test('options are read per published port, and the drain time', () => {
   const read = parseMeshLabels({
@@ -13,8 +14,45 @@ test('options are read per published port, and the drain time', () => {
   })
   assert.deepEqual(read.problems, [])
   assert.equal(read.drainMs, 90_000)
-  assert.deepEqual(read.ingress.get(8080), { prefer: 'local', proxyProtocol: 'v2' })
-  assert.deepEqual(read.ingress.get(9090), { prefer: 'any', proxyProtocol: 'v1' })
+  assert.deepEqual(read.ingress.get(8080), {
+    ...defaultIngressOptions,
+    prefer: 'local',
+    proxyProtocol: 'v2',
+  })
+  assert.deepEqual(read.ingress.get(9090), { ...defaultIngressOptions, proxyProtocol: 'v1' })
+})
+
+test('addresses, networks, time-outs and limits are read', () => {
+  const { ingress, problems } = parseMeshLabels({
+    'mesh.ingress.80.listen': '10.0.0.1, ::1,10.0.0.1',
+    'mesh.ingress.80.trust': '10.0.0.0/8,fd00::/8,192.0.2.7',
+    'mesh.ingress.80.connect-timeout': '1.5s',
+    'mesh.ingress.80.idle-timeout': '5m',
+    'mesh.ingress.80.max-connections': '1000',
+    'mesh.ingress.80.max-connections-per-source': '20',
+  })
+  assert.deepEqual(problems, [])
+  assert.deepEqual(ingress.get(80), {
+    ...defaultIngressOptions,
+    listen: ['10.0.0.1', '::1'],
+    trust: ['10.0.0.0/8', 'fd00::/8', '192.0.2.7'],
+    connectTimeoutMs: 1500,
+    idleTimeoutMs: 300_000,
+    maxConnections: 1000,
+    maxConnectionsPerSource: 20,
+  })
+})
+
+test('a label that would do nothing for the ports of its service is named', () => {
+  const web = { TargetPort: 80, PublishedPort: 8080, Protocol: 'tcp' } as const
+  const dns = { TargetPort: 53, PublishedPort: 53, Protocol: 'udp' } as const
+  const useless = (option: string, ports = [web, dns]): string | null =>
+    uselessLabel({ [`mesh.ingress.${option}`]: 'x' }, ports)
+  assert.equal(useless('8080.trust'), null)
+  assert.equal(useless('53.idle-timeout'), null)
+  assert.equal(useless('53.trust'), 'mesh.ingress.53.trust has no effect on port 53/udp')
+  assert.match(useless('81.listen') ?? '', /the service publishes port 8080, 53$/)
+  assert.match(useless('81.listen', []) ?? '', /the service publishes no port$/)
 })
 
 test('labels of others are none of ours', () => {
@@ -26,22 +64,6 @@ test('labels of others are none of ours', () => {
     problems: [],
   })
 })
-
-const notYet = [
-  ['mesh.ingress.80.protocol', 'http'],
-  ['mesh.ingress.80.balance', 'round-robin'],
-  ['mesh.ingress.80.listen', '10.0.0.1'],
-  ['mesh.ingress.80.trust', '10.0.0.0/8'],
-  ['mesh.ingress.80.idle-timeout', '5m'],
-] as const
-
-for (const [label, value] of notYet) {
-  test(`${label}=${value} has no effect yet, and that is said`, () => {
-    const [problem] = parseMeshLabels({ [label]: value }).problems
-    assert.equal(problem?.kind, 'not-yet')
-    assert.equal(problem?.text, `${label}=${value}: has no effect yet`)
-  })
-}
 
 const wrong = [
   ['mesh.ingress.80.prefr', 'local', 'unknown', 'mesh.ingress.80.prefer?'],
@@ -60,6 +82,22 @@ const wrong = [
   ['mesh.ingress.80.proxy-protocol', '2', 'malformed', 'v1 or v2'],
   ['mesh.ingress.80.proxy-protocol', 'none', 'malformed', 'v1 or v2'],
   ['mesh.ingress.80.protocol', 'TCP', 'malformed', 'tcp'],
+  ['mesh.ingress.80.balance', 'rr', 'malformed', 'least or round-robin or source-hash'],
+  ['mesh.ingress.80.trust', '10.0.0.0/33', 'malformed', 'addresses or CIDRs'],
+  ['mesh.ingress.80.trust', '', 'malformed', 'addresses or CIDRs'],
+  ['mesh.ingress.80.head-timeout', '0s', 'malformed', 'a duration such as 10s'],
+  ['mesh.ingress.80.head-timout', '5s', 'unknown', 'mesh.ingress.80.head-timeout?'],
+  ['mesh.ingress.80.max-head', '1m', 'malformed', '1k to 64k'],
+  ['mesh.ingress.80.max-body', 'lots', 'malformed', 'a size such as 10m'],
+  ['mesh.ingress.80.listen', 'eth0', 'malformed', 'IP addresses'],
+  ['mesh.ingress.80.listen', '10.0.0.0/8', 'malformed', 'IP addresses'],
+  ['mesh.ingress.80.listen', '', 'malformed', 'IP addresses'],
+  ['mesh.ingress.80.trust', '10.0.0.0/33', 'malformed', 'CIDRs such as 10.0.0.0/8'],
+  ['mesh.ingress.80.idle-timeout', '0', 'malformed', 'a duration such as 10s'],
+  ['mesh.ingress.80.idle-timeout', '25h', 'malformed', 'at most 24h'],
+  ['mesh.ingress.80.max-connections', '0', 'malformed', 'a number from 1'],
+  ['mesh.ingress.80.max-connections', '1e3', 'malformed', 'a number from 1'],
+  ['mesh.ingress.80.max-connection', '5', 'unknown', 'mesh.ingress.80.max-connections?'],
 ] as const
 
 for (const [label, value, kind, words] of wrong) {
@@ -73,3 +111,36 @@ for (const [label, value, kind, words] of wrong) {
     assert.equal(read.ingress.size, 0)
   })
 }
+
+test('the options of HTTP are read, with units', () => {
+  const read = parseMeshLabels({
+    'mesh.ingress.80.protocol': 'http',
+    'mesh.ingress.80.balance': 'least',
+    'mesh.ingress.80.trust': '10.0.0.0/8,fd00::/8',
+    'mesh.ingress.80.head-timeout': '3s',
+    'mesh.ingress.80.body-timeout': '1m',
+    'mesh.ingress.80.answer-timeout': '1h',
+    'mesh.ingress.80.keep-alive-timeout': '1.5s',
+    'mesh.ingress.80.max-head': '32k',
+    'mesh.ingress.80.max-body': '10MB',
+  })
+  assert.deepEqual(read.problems, [])
+  assert.deepEqual(read.ingress.get(80), {
+    ...defaultIngressOptions,
+    protocol: 'http',
+    balance: 'least',
+    trust: ['10.0.0.0/8', 'fd00::/8'],
+    headTimeoutMs: 3000,
+    bodyTimeoutMs: 60_000,
+    answerTimeoutMs: 3_600_000,
+    keepAliveTimeoutMs: 1500,
+    maxHeadBytes: 32 * 1024,
+    maxBodyBytes: 10 * 1024 * 1024,
+  })
+})
+
+test('an option of HTTP on a port that is none is refused, and why', () => {
+  const read = parseMeshLabels({ 'mesh.ingress.80.max-body': '1m' })
+  assert.equal(read.problems[0]?.kind, 'not-yet')
+  assert.match(read.problems[0]?.text ?? '', /without mesh\.ingress\.80\.protocol=http/)
+})

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import type { TaskRecord } from '../../../src/model/docker.ts'
 import { meshPolicy } from '../../../src/model/mesh-policy.ts'
 import { CatalogView } from '../../../mesh/catalog/catalog-view.ts'
+import { defaultIngressOptions } from '../../../src/model/ingress-options.ts'
 import { deriveRoutes } from '../../../src/routing/derive-routes.ts'
 import type { Endpoint, RouteTable } from '../../../src/routing/route-table.ts'
 import { ClusterTwin, idOf } from '../orchestrator/cluster-twin.ts'
@@ -53,7 +54,7 @@ test('a published port leads to every task that serves', () => {
       port: 8080,
       serviceId: twin.service('web').id,
       serviceName: 'web',
-      options: { prefer: 'any', proxyProtocol: 'v2' },
+      options: { ...defaultIngressOptions, proxyProtocol: 'v2' },
       endpoints: [],
     },
   )

@@ -14,6 +14,11 @@ export function isInRange(address: string, range: string): boolean {
   return inner.value >> shift === outer.value >> shift
 }
 
+export const isIpAddress = (text: string): boolean => !text.includes('/') && isIpRange(text)
+
+/** An address, or a network as `address/bits`. */
+export const isIpRange = (text: string): boolean => parseRange(text) !== null
+
 function parseRange(text: string): IpRange | null {
   const [address = '', prefixText, ...rest] = text.split('/')
   const value = address.includes(':') ? parseIpv6(address) : parseIpv4(address)
