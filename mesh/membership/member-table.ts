@@ -20,6 +20,9 @@ export interface MemberEntry {
   /** What our own ping and our redial met since we last heard of it. */
   isPingLost: boolean
   isRedialRefused: boolean
+  /** Probes in a row to which no packet came back, though the stream answered. */
+  unheardPackets: number
+  isUdpBlocked: boolean
 }
 
 /** Everybody known, oneself included. Bounded: a new member takes the place of one long gone. */
@@ -73,6 +76,8 @@ export class MemberTable {
       lookAgainMs: nowMs,
       isPingLost: false,
       isRedialRefused: false,
+      unheardPackets: 0,
+      isUdpBlocked: false,
     }
     this.#entries.set(known.id, entry)
     return entry
@@ -90,16 +95,20 @@ export class MemberTable {
 }
 
 export function memberOf(entry: MemberEntry): Member {
-  const { id, state, incarnation, meta, sinceMs } = entry
-  return { id, state, incarnation, meta, sinceMs }
+  const { id, state, incarnation, meta, sinceMs, isUdpBlocked } = entry
+  return { id, state, incarnation, meta, sinceMs, isUdpBlocked }
 }
 
 /** What we hold against a member, so that it can refute; null when nothing. */
-export function accusationOf(entry: MemberEntry, self: NodeId): Rumour | null {
-  const { id: node, incarnation } = entry
+export const accusationOf = (entry: MemberEntry, self: NodeId): Rumour | null =>
+  entry.state === 'alive' ? null : rumourOf(entry, self)
+
+/** What we hold of a member, as we would tell it. */
+export function rumourOf(entry: MemberEntry, self: NodeId): Rumour {
+  const { id: node, incarnation, meta } = entry
   switch (entry.state) {
     case 'alive':
-      return null
+      return { kind: 'alive', node, incarnation, meta }
     case 'suspect': {
       const [by] = entry.accusers
       return { kind: 'suspect', node, incarnation, by: by ?? self }

@@ -2,16 +2,24 @@ import { assert, unreachable } from '../base/assert.ts'
 import type { NodeId } from '../base/ids.ts'
 import type { Random } from '../base/random.ts'
 import { BanList } from './ban-list.ts'
+import { Conversation } from './conversation.ts'
 import { LocalHealth } from './local-health.ts'
-import { accusationOf, memberOf, MemberTable, type MemberEntry } from './member-table.ts'
-import type { Effect, Input, Rumour, Seed, Sender, SwimMessage } from './message.ts'
+import { memberOf, rumourOf, MemberTable, type MemberEntry } from './member-table.ts'
+import type { Effect, Input, Rumour, Seed, Sender } from './message.ts'
 import type { MembershipOptions } from './options.ts'
-import { Outbox, recipientOf, type Sizes } from './outbox.ts'
+import { Outbox, recipientOf, type Recipient, type Sizes } from './outbox.ts'
 import { Prober } from './prober.ts'
 import { retransmitLimit } from './retransmit-limit.ts'
 import { RumourMill } from './rumour-mill.ts'
 import { RumourQueue } from './rumour-queue.ts'
 import { suspicionMinMs, suspicionTimeoutMs } from './suspicion.ts'
+import {
+  differenceTo,
+  digestOf,
+  fingerprintOf,
+  type Difference,
+  type Held,
+} from './table-exchange.ts'
 import type { Member, MemberMeta } from './types.ts'
 
 export interface MembershipDeps {
@@ -39,6 +47,7 @@ export class Membership {
   readonly #outbox: Outbox
   readonly #prober: Prober
   readonly #mill: RumourMill
+  readonly #conversation: Conversation
   #isLeaving = false
   #lastTickMs: number | null = null
   #nextProbeMs = 0
@@ -68,6 +77,13 @@ export class Membership {
       rumours: this.#rumours,
       banned: this.#banned,
       onAccused: () => this.#health.worsen(1),
+      onLookalike: (address) => this.#conversation.challenge(address),
+    })
+    this.#conversation = new Conversation({
+      ...shared,
+      banned: this.#banned,
+      prober: this.#prober,
+      mill: this.#mill,
     })
     this.#mill.announce(meta, incarnation)
     // Nobody waits for effects yet; whoever watches begins with `members()`.
@@ -77,6 +93,28 @@ export class Membership {
   /** Everybody known, oneself included, in no order. */
   members(): Member[] {
     return this.#table.all().map(memberOf)
+  }
+
+  /** What we hold, in short; the same wherever the same is held. */
+  get fingerprint(): number {
+    return fingerprintOf(this.#table)
+  }
+
+  digest(): readonly Held[] {
+    return digestOf(this.#table)
+  }
+
+  /** What we know better than whoever sent this, and where it knows better. */
+  differenceTo(digest: readonly Held[]): Difference {
+    return differenceTo(digest, { table: this.#table, self: this.#self })
+  }
+
+  /** What we hold of these members, as news to whoever wants it. */
+  newsOf(nodes: readonly NodeId[]): readonly Rumour[] {
+    const entries = nodes.map((node) => this.#table.get(node))
+    return entries
+      .filter((entry) => entry !== undefined)
+      .map((entry) => rumourOf(entry, this.#self))
   }
 
   /** Lifeguard's score of ourselves; 0 is well. */
@@ -91,7 +129,12 @@ export class Membership {
         this.#tick(nowMs)
         break
       case 'packet':
-        this.#receive(input.from, input.message, nowMs)
+      case 'frame':
+        this.#conversation.receive(input.message, wayBack(input), nowMs)
+        break
+      case 'news':
+        for (const rumour of input.rumours) this.#mill.hear(rumour, nowMs)
+        this.#mill.takeRefuted()
         break
       case 'connection':
         this.#connection(input.node, input.event, nowMs)
@@ -241,68 +284,6 @@ export class Membership {
     if (one !== undefined) this.#prober.knock(one)
   }
 
-  #receive(from: string, message: SwimMessage, nowMs: number): void {
-    const { sender } = message
-    if (sender.id === this.#self || this.#banned.has(sender.id)) return
-    const { id: node, incarnation, meta } = sender
-    this.#mill.hear({ kind: 'alive', node, incarnation, meta }, nowMs)
-    for (const rumour of message.rumours) this.#mill.hear(rumour, nowMs)
-    const wasAccused = this.#mill.takeRefuted()
-    const isTold = this.#answer(from, message, nowMs)
-    if (!isTold) this.#setRight(from, sender.id, wasAccused)
-  }
-
-  /** True when what we hold against the sender went out with an answer. */
-  #answer(from: string, message: SwimMessage, nowMs: number): boolean {
-    const to = { address: from, member: message.sender.id }
-    switch (message.kind) {
-      case 'ping': {
-        if (message.target !== this.#self) return false
-        // Its own pings are answered, so messages reach it: as good as a probe of ours.
-        const entry = this.#table.get(message.sender.id)
-        if (entry !== undefined && message.sender.health === 0) entry.heardMs = nowMs
-        const body = { kind: 'ack', seq: message.seq, subject: this.#self } as const
-        this.#outbox.send(to, body, this.#accusations(message.sender.id))
-        return true
-      }
-      case 'ping-request': {
-        const asked = { seq: message.seq, target: message.target, address: message.targetAddress }
-        if (!this.#banned.has(message.target)) this.#prober.relay(to, asked, nowMs)
-        return false
-      }
-      case 'ack':
-        this.#heardFrom(this.#prober.acked(message.seq, message.subject), nowMs)
-        return false
-      case 'nack':
-        this.#prober.nacked(message.seq, message.subject)
-        return false
-      case 'gossip':
-        return false
-      default:
-        return unreachable(message)
-    }
-  }
-
-  #heardFrom(entry: MemberEntry | null, nowMs: number): void {
-    if (entry === null) return
-    entry.heardMs = nowMs
-    entry.isPingLost = false
-    entry.isRedialRefused = false
-  }
-
-  /** Whoever was wrong about us, or is himself taken for gone, is told at once. */
-  #setRight(from: string, sender: NodeId, wasAccused: boolean): void {
-    const accusations = this.#accusations(sender)
-    if (!wasAccused && accusations.length === 0) return
-    this.#outbox.send({ address: from, member: sender }, { kind: 'gossip' }, accusations)
-  }
-
-  #accusations(node: NodeId): Rumour[] {
-    const entry = this.#table.get(node)
-    const accusation = entry === undefined ? null : accusationOf(entry, this.#self)
-    return accusation === null ? [] : [accusation]
-  }
-
   #connection(node: NodeId, event: 'up' | 'down' | 'refused', nowMs: number): void {
     const entry = this.#table.get(node)
     if (entry === undefined || node === this.#self || this.#isLeaving) return
@@ -355,4 +336,11 @@ export class Membership {
     assert(entry !== undefined, 'a member knows itself')
     return entry
   }
+}
+
+const wayBack = (input: Extract<Input, { readonly kind: 'packet' | 'frame' }>): Recipient => {
+  const member = input.message.sender.id
+  return input.kind === 'frame'
+    ? { over: 'stream', member }
+    : { over: 'datagram', address: input.from, member }
 }

@@ -63,6 +63,10 @@ export type SwimMessage = MessageBody & {
 export type Input =
   | { readonly kind: 'tick' }
   | { readonly kind: 'packet'; readonly from: string; readonly message: SwimMessage }
+  /** The same over the stream to its sender, which the transport has proved. */
+  | { readonly kind: 'frame'; readonly message: SwimMessage }
+  /** What another member's table has that ours had not. */
+  | { readonly kind: 'news'; readonly rumours: readonly Rumour[] }
   | {
       readonly kind: 'connection'
       readonly node: NodeId
@@ -89,4 +93,7 @@ export type Effect =
       readonly message: SwimMessage
       readonly member: NodeId | null
     }
+  | { readonly kind: 'send-by-stream'; readonly to: NodeId; readonly message: SwimMessage }
   | { readonly kind: 'member-changed'; readonly member: Member }
+  /** Another process lives under our id: it answered a question that only it was asked. */
+  | { readonly kind: 'twin'; readonly address: string }

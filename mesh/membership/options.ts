@@ -18,6 +18,8 @@ export interface MembershipOptions {
   readonly gossipPeriodMs: number
   readonly gossipFanout: number
   readonly retransmitMult: number
+  /** Probes in a row that only the stream answered, after which packets count as blocked. */
+  readonly udpBlockedAfter: number
   /** How often one of the dead is asked whether it is back: what heals a partition. */
   readonly reconnectPeriodMs: number
   /** A tick this late means that this process stood still, and no one else is to blame. */
@@ -47,6 +49,7 @@ export const lanDefaults: MembershipOptions = {
   gossipPeriodMs: 100,
   gossipFanout: 3,
   retransmitMult: 4,
+  udpBlockedAfter: 6,
   reconnectPeriodMs: 2000,
   stallToleranceMs: 300,
   healthLevels: 8,

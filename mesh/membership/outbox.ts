@@ -11,10 +11,9 @@ export interface Sizes {
   rumourBytes(rumour: Rumour): number
 }
 
-export interface Recipient {
-  readonly address: string
-  readonly member: NodeId | null
-}
+export type Recipient =
+  | { readonly over: 'datagram'; readonly address: string; readonly member: NodeId | null }
+  | { readonly over: 'stream'; readonly member: NodeId }
 
 export interface OutboxDeps {
   readonly sender: () => Sender
@@ -40,11 +39,19 @@ export class Outbox {
     const bare: SwimMessage = { ...body, sender: sender(), rumours: [] }
     const budgetBytes = maxPayloadBytes - sizes.messageBytes(bare)
     const message = { ...bare, rumours: rumours.take(budgetBytes, first, retransmitLimit()) }
-    this.#effects.push({ kind: 'send', to: to.address, message, member: to.member })
+    if (to.over === 'stream') {
+      this.#effects.push({ kind: 'send-by-stream', to: to.member, message })
+    } else {
+      this.#effects.push({ kind: 'send', to: to.address, message, member: to.member })
+    }
   }
 
   changed(entry: MemberEntry): void {
     this.#effects.push({ kind: 'member-changed', member: memberOf(entry) })
+  }
+
+  twin(address: string): void {
+    this.#effects.push({ kind: 'twin', address })
   }
 
   /** In the order in which they came about. */
@@ -55,7 +62,14 @@ export class Outbox {
   }
 }
 
-export const recipientOf = (entry: MemberEntry): Recipient => ({
-  address: entry.meta.gossipAddress,
-  member: entry.id,
+export const byDatagram = ({ id, meta }: MemberEntry): Recipient => ({
+  over: 'datagram',
+  address: meta.gossipAddress,
+  member: id,
 })
+
+export const byStream = ({ id }: MemberEntry): Recipient => ({ over: 'stream', member: id })
+
+/** As it can be reached. */
+export const recipientOf = (entry: MemberEntry): Recipient =>
+  entry.isUdpBlocked ? byStream(entry) : byDatagram(entry)

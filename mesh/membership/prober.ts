@@ -4,7 +4,7 @@ import type { LocalHealth } from './local-health.ts'
 import { accusationOf, type MemberEntry, type MemberTable } from './member-table.ts'
 import type { Rumour } from './message.ts'
 import type { MembershipOptions } from './options.ts'
-import { recipientOf, type Outbox, type Recipient } from './outbox.ts'
+import { byDatagram, byStream, type Outbox, type Recipient } from './outbox.ts'
 
 export interface ProberDeps {
   readonly self: NodeId
@@ -21,6 +21,8 @@ interface Probe {
   directUntilMs: number
   endsAtMs: number
   isIndirect: boolean
+  /** The stream answered: the target lives, whatever becomes of packets. */
+  isHeardByStream: boolean
   /** Relays that were asked, and those that said they failed, too: we are not deaf, then. */
   asked: number
   nacks: number
@@ -39,7 +41,19 @@ interface Relay {
 
 const maxSeq = 2 ** 32
 
-/** The life of a probe: a direct ping, then the same through others, then failure. */
+/** An answer to a ping. */
+export interface Ack {
+  readonly seq: number
+  /** Who answered, and who passes the answer on. */
+  readonly subject: NodeId
+  readonly sender: NodeId
+  readonly over: 'datagram' | 'stream'
+}
+
+/**
+ * The life of a probe: a direct ping, then the same through others and over the stream, then
+ * failure.
+ */
 export class Prober {
   readonly #deps: ProberDeps
   readonly #probes = new Map<NodeId, Probe>()
@@ -67,15 +81,20 @@ export class Prober {
       directUntilMs: nowMs + health.stretch(options.probeTimeoutMs),
       endsAtMs: nowMs + health.stretch(options.probePeriodMs),
       isIndirect: false,
+      isHeardByStream: false,
       asked: 0,
       nacks: 0,
     })
-    this.#ping(entry, seq)
+    // Both: the packet finds out when the way is free again.
+    this.#ping(entry, seq, byDatagram(entry))
+    if (entry.isUdpBlocked) this.#ping(entry, seq, byStream(entry))
   }
 
   /** One ping outside of any probe, answered with news if it is: what we say to the dead. */
   knock(entry: MemberEntry): void {
-    this.#ping(entry, this.#nextSeq())
+    const seq = this.#nextSeq()
+    this.#ping(entry, seq, byDatagram(entry))
+    this.#ping(entry, seq, byStream(entry))
   }
 
   cancel(target: NodeId): void {
@@ -108,15 +127,20 @@ export class Prober {
   }
 
   /** Who is proved to live by this answer; null when nobody waits for it. */
-  acked(seq: number, subject: NodeId): MemberEntry | null {
+  acked({ seq, subject, sender, over }: Ack): MemberEntry | null {
     const entry = this.#deps.table.get(subject)
     if (entry === undefined) return null
     const relay = this.#relays.get(seq)
     if (relay?.target === subject) return this.#passOn(relay, entry)
     const probe = this.#probes.get(subject)
     if (probe?.seq !== seq) return null
-    this.#probes.delete(subject)
-    this.#deps.health.improve()
+    if (over === 'stream') {
+      // A packet may still come: that it does not is worth knowing.
+      probe.isHeardByStream = true
+      return entry
+    }
+    this.#end(probe, entry)
+    if (sender === subject) this.#packetCame(entry)
     return entry
   }
 
@@ -144,23 +168,54 @@ export class Prober {
       isNacked: false,
     })
     const entry = table.get(asked.target)
-    if (entry !== undefined) return this.#ping(entry, seq)
-    const to = { address: asked.address, member: asked.target }
+    if (entry !== undefined) return this.#ping(entry, seq, byDatagram(entry))
+    const to = { over: 'datagram', address: asked.address, member: asked.target } as const
     outbox.send(to, { kind: 'ping', seq, target: asked.target })
   }
 
-  #ping(entry: MemberEntry, seq: number): void {
-    this.#deps.outbox.send(
-      recipientOf(entry),
-      { kind: 'ping', seq, target: entry.id },
-      this.#accusations(entry),
-    )
+  /** Asks whoever has that address whether it is us. */
+  challenge(address: string): number {
+    const { outbox, self } = this.#deps
+    const seq = this.#nextSeq()
+    const to = { over: 'datagram', address, member: self } as const
+    outbox.send(to, { kind: 'ping', seq, target: self })
+    return seq
+  }
+
+  #ping(entry: MemberEntry, seq: number, to: Recipient): void {
+    const body = { kind: 'ping', seq, target: entry.id } as const
+    this.#deps.outbox.send(to, body, this.#accusations(entry))
+  }
+
+  /** Somebody heard the target: the probe is over, and we are not deaf. */
+  #end(probe: Probe, entry: MemberEntry): void {
+    this.#probes.delete(probe.target)
+    this.#deps.health.improve()
+    if (probe.isHeardByStream) this.#onlyStreamCame(entry)
+  }
+
+  #packetCame(entry: MemberEntry): void {
+    entry.unheardPackets = 0
+    if (!entry.isUdpBlocked) return
+    entry.isUdpBlocked = false
+    this.#deps.outbox.changed(entry)
+  }
+
+  #onlyStreamCame(entry: MemberEntry): void {
+    entry.unheardPackets++
+    if (entry.isUdpBlocked || entry.unheardPackets < this.#deps.options.udpBlockedAfter) return
+    entry.isUdpBlocked = true
+    this.#deps.outbox.changed(entry)
   }
 
   #hasFailed(probe: Probe, entry: MemberEntry, nowMs: number): boolean {
     // Its machine refuses our redial, so it would have answered the ping by now: no need to ask others.
     const isOver = entry.isRedialRefused ? nowMs >= probe.directUntilMs : nowMs >= probe.endsAtMs
     if (!isOver) return false
+    if (probe.isHeardByStream) {
+      this.#end(probe, entry)
+      return false
+    }
     this.#probes.delete(probe.target)
     entry.isPingLost = true
     if (entry.isRedialRefused) return true
@@ -168,9 +223,11 @@ export class Prober {
     return true
   }
 
+  /** And over the stream, which a firewall for packets, or a lossy link, does not touch. */
   #askOthers(probe: Probe, entry: MemberEntry): void {
     const { table, options, outbox, random, self } = this.#deps
     probe.isIndirect = true
+    if (!entry.isUdpBlocked) this.#ping(entry, probe.seq, byStream(entry))
     for (const relay of table.pick(options.indirectProbes, [self, probe.target], random)) {
       const body = {
         kind: 'ping-request',
@@ -178,7 +235,7 @@ export class Prober {
         target: probe.target,
         targetAddress: entry.meta.gossipAddress,
       } as const
-      outbox.send(recipientOf(relay), body, this.#accusations(entry))
+      outbox.send(byDatagram(relay), body, this.#accusations(entry))
       probe.asked++
     }
   }

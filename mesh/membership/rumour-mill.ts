@@ -7,6 +7,7 @@ import type { Rumour } from './message.ts'
 import type { MembershipOptions } from './options.ts'
 import type { Outbox } from './outbox.ts'
 import type { RumourQueue } from './rumour-queue.ts'
+import { stateRank } from './table-exchange.ts'
 import type { MemberMeta, MemberState } from './types.ts'
 
 export interface RumourMillDeps {
@@ -19,12 +20,11 @@ export interface RumourMillDeps {
   readonly options: MembershipOptions
   /** Others think that we are gone: perhaps we are slow. */
   readonly onAccused: () => void
+  /** Somebody there is taken for us: an earlier life of ours, or a copy. */
+  readonly onLookalike: (address: string) => void
 }
 
 type RumourOf<Kind extends Rumour['kind']> = Extract<Rumour, { readonly kind: Kind }>
-
-/** In one incarnation, the later state wins. */
-const rank: { readonly [State in MemberState]: number } = { alive: 0, suspect: 1, dead: 2, left: 3 }
 
 /** Believes, refutes and passes on: the merge rules of SWIM. What changes the table is told further. */
 export class RumourMill {
@@ -89,7 +89,7 @@ export class RumourMill {
   }
 
   #hearOfSelf(rumour: Rumour): void {
-    const { self, table, onAccused } = this.#deps
+    const { self, table, onAccused, onLookalike } = this.#deps
     const entry = table.get(self)
     assert(entry !== undefined, 'a member knows itself')
     if (entry.state === 'left' || rumour.incarnation < entry.incarnation) return
@@ -97,6 +97,9 @@ export class RumourMill {
     const isOurs = isAlive && rumour.incarnation === entry.incarnation
     if (isOurs && sameMeta(rumour.meta, entry.meta)) return
     if (!isAlive) onAccused()
+    if (isAlive && rumour.meta.gossipAddress !== entry.meta.gossipAddress) {
+      onLookalike(rumour.meta.gossipAddress)
+    }
     this.#wasRefuted = true
     this.announce(entry.meta, rumour.incarnation + 1)
   }
@@ -150,7 +153,7 @@ export class RumourMill {
   ): void {
     if (known === undefined || rumour.incarnation < known.incarnation) return
     const isNewer = rumour.incarnation > known.incarnation
-    if (!isNewer && rank[rumour.kind] <= rank[known.state]) return
+    if (!isNewer && stateRank[rumour.kind] <= stateRank[known.state]) return
     known.incarnation = rumour.incarnation
     this.#deps.rumours.add(rumour)
     this.#enter(known, rumour.kind, nowMs)
@@ -163,6 +166,10 @@ export class RumourMill {
     if (state === 'alive') {
       entry.isPingLost = false
       entry.isRedialRefused = false
+    }
+    if (state === 'dead' || state === 'left') {
+      entry.unheardPackets = 0
+      entry.isUdpBlocked = false
     }
     this.#deps.outbox.changed(entry)
   }

@@ -19,4 +19,6 @@ export interface Member {
   readonly meta: MemberMeta
   /** Local monotonic ms when the state was last changed here. */
   readonly sinceMs: number
+  /** It answers over the stream, but for a while now no packet has come back from it. */
+  readonly isUdpBlocked?: boolean
 }

@@ -9,17 +9,24 @@ import { Membership } from '../membership/membership.ts'
 import type { Effect, Input, Seed } from '../membership/message.ts'
 import { lanDefaults, type MembershipOptions } from '../membership/options.ts'
 import type { Member, MemberMeta } from '../membership/types.ts'
+import type { Transport } from '../transport/transport.ts'
 import { isRefused } from '../wire/frames.ts'
+import { swimProtocol } from '../wire/member-sync-message.ts'
 import { decodeSwimMessage, encodeSwimMessage, swimSizes } from '../wire/swim-message.ts'
+import { MemberExchange } from './member-exchange.ts'
 import { Watchers } from './watchers.ts'
 
 export interface MembershipDriverDeps {
   readonly datagrams: Datagrams
+  /** For what packets cannot do: comparing tables, and probes where packets are blocked. */
+  readonly transport: Pick<Transport, 'send' | 'onFrame' | 'request' | 'onRequest' | 'connected'>
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
   /** How late the event loop was at its worst since the last call, in milliseconds. */
   readonly eventLoopDelayMs?: () => number
+  /** Another process lives under this node's id, at that address. */
+  readonly onTwin?: (address: string) => void
 }
 
 export interface MembershipDriverOptions {
@@ -42,6 +49,11 @@ export class MembershipDriver {
   readonly #self: NodeId
   readonly #membership: Membership
   readonly #datagrams: Datagrams
+  readonly #transport: MembershipDriverDeps['transport']
+  readonly #exchange: MemberExchange
+  readonly #onTwin: (address: string) => void
+  /** Whom only the stream reaches, as the log has it. */
+  readonly #blocked = new Set<NodeId>()
   readonly #clock: Clock
   readonly #log: Log
   readonly #watchers = new Watchers<Member>()
@@ -49,10 +61,12 @@ export class MembershipDriver {
   #isStopped = false
 
   constructor(deps: MembershipDriverDeps, { self, meta, membership }: MembershipDriverOptions) {
-    const { datagrams, clock, random, log, eventLoopDelayMs } = deps
+    const { datagrams, transport, clock, random, log, eventLoopDelayMs, onTwin } = deps
     checkFits(self, meta)
     this.#self = self
     this.#datagrams = datagrams
+    this.#transport = transport
+    this.#onTwin = onTwin ?? ((): void => {})
     this.#clock = clock
     this.#log = log.child('membership')
     this.#membership = new Membership({
@@ -63,7 +77,16 @@ export class MembershipDriver {
       sizes: swimSizes,
       options: { ...lanDefaults, ...membership },
     })
+    this.#exchange = new MemberExchange({
+      transport,
+      clock,
+      random,
+      log: this.#log,
+      membership: this.#membership,
+      hear: (rumours) => this.#step({ kind: 'news', rumours }),
+    })
     datagrams.onPacket((from, packet) => this.#receive(from, packet))
+    transport.onFrame(swimProtocol, (from, frame) => this.#receiveFrame(from, frame))
     this.#ends = [clock.every(tickMs, () => this.#step({ kind: 'tick' }))]
     if (eventLoopDelayMs === undefined) return
     const sample = (): void => this.#step({ kind: 'event-loop-delay', delayMs: eventLoopDelayMs() })
@@ -88,6 +111,7 @@ export class MembershipDriver {
   /** What the transport saw of a connection to that node; see `Transport.onConnection`. */
   connectionEvent(node: NodeId, event: 'up' | 'down' | 'refused'): void {
     this.#step({ kind: 'connection', node, event })
+    if (event === 'up') this.#exchange.welcome(node)
   }
 
   /** Tells of members that exist; those already known are left as they are. */
@@ -116,6 +140,7 @@ export class MembershipDriver {
 
   stop(): void {
     this.#isStopped = true
+    this.#exchange.stop()
     for (const end of this.#ends) end()
   }
 
@@ -123,6 +148,13 @@ export class MembershipDriver {
     const message = decodeSwimMessage(packet)
     if (isRefused(message)) this.#log.debug({ from, ...message }, 'a packet was refused')
     else this.#step({ kind: 'packet', from, message })
+  }
+
+  /** Who speaks over a stream is proved; it speaks for nobody else. */
+  #receiveFrame(from: NodeId, frame: Uint8Array): void {
+    const message = decodeSwimMessage(frame)
+    if (isRefused(message)) this.#log.debug({ node: from, ...message }, 'a frame was refused')
+    else if (message.sender.id === from) this.#step({ kind: 'frame', message })
   }
 
   #step(input: Input): void {
@@ -138,14 +170,30 @@ export class MembershipDriver {
     switch (effect.kind) {
       case 'send':
         return this.#datagrams.send(effect.to, encodeSwimMessage(effect.message))
-      case 'member-changed': {
-        const { id: node, state, meta } = effect.member
-        this.#log.debug({ node, name: meta.name, state }, 'a member changed')
+      case 'send-by-stream':
+        // Not connected, or too much waits there: as good as lost.
+        this.#transport.send(effect.to, swimProtocol, encodeSwimMessage(effect.message))
+        return
+      case 'member-changed':
+        this.#note(effect.member)
         changed.push(effect.member)
         return
-      }
+      case 'twin':
+        return this.#onTwin(effect.address)
       default:
         return unreachable(effect)
+    }
+  }
+
+  #note({ id: node, state, meta, isUdpBlocked }: Member): void {
+    this.#log.debug({ node, name: meta.name, state }, 'a member changed')
+    const wasBlocked = this.#blocked.has(node)
+    if (isUdpBlocked === true && !wasBlocked) {
+      this.#blocked.add(node)
+      const facts = { node, name: meta.name, address: meta.gossipAddress }
+      this.#log.warn(facts, 'UDP is blocked on the way to a member or back: it is probed over TCP')
+    } else if (isUdpBlocked !== true && this.#blocked.delete(node)) {
+      this.#log.info({ node, name: meta.name }, 'UDP gets through to a member again')
     }
   }
 }

@@ -57,7 +57,7 @@ export async function startMeshNode(
     { self, epoch: deps.clock.nowMs() },
   )
   const meta = metaOf(options)
-  const membership = new MembershipDriver({ datagrams, ...deps }, { self, meta })
+  const membership = new MembershipDriver({ datagrams, transport, ...deps }, { self, meta })
   const parts = { acquaintance, roster, transport, datagrams, membership, discovery, standing }
   const node = new LocalMeshNode(parts, deps)
   await transport.start()

@@ -68,16 +68,18 @@ const left = z
   .tuple([id, incarnation])
   .transform(([node, incarnation]): Rumour => ({ kind: 'left', node, incarnation }))
 
+/** By what they say: alive, suspects, dead, left; each list of at most `max`. */
+export function rumourLists(max: number) {
+  return [
+    z.array(alive).max(max),
+    z.array(accusation('suspect')).max(max),
+    z.array(accusation('dead')).max(max),
+    z.array(left).max(max),
+  ] as const
+}
+
 const packet: z.ZodType<SwimMessage> = z
-  .tuple([
-    z.literal(version),
-    body,
-    sender,
-    z.array(alive).max(maxRumours),
-    z.array(accusation('suspect')).max(maxRumours),
-    z.array(accusation('dead')).max(maxRumours),
-    z.array(left).max(maxRumours),
-  ])
+  .tuple([z.literal(version), body, sender, ...rumourLists(maxRumours)])
   .transform(([, body, sender, ...rumours]) => ({ ...body, sender, rumours: rumours.flat() }))
 
 export function encodeSwimMessage(message: SwimMessage): Uint8Array {
@@ -99,18 +101,16 @@ export const swimSizes: Sizes = {
 
 function wirePacket(message: SwimMessage): unknown {
   const { sender, rumours } = message
-  const of = (kind: Rumour['kind']): unknown[] =>
-    rumours.filter((rumour) => rumour.kind === kind).map(wireRumour)
-  return [
-    version,
-    wireBody(message),
-    [sender.id, sender.incarnation, sender.health, wireMeta(sender.meta)],
-    of('alive'),
-    of('suspect'),
-    of('dead'),
-    of('left'),
-  ]
+  const { id, incarnation, health, meta } = sender
+  const wireSender = [id, incarnation, health, wireMeta(meta)]
+  return [version, wireBody(message), wireSender, ...wireRumours(rumours)]
 }
+
+/** As `rumourLists` reads them. */
+export const wireRumours = (rumours: readonly Rumour[]): unknown[][] =>
+  (['alive', 'suspect', 'dead', 'left'] as const).map((kind) =>
+    rumours.filter((rumour) => rumour.kind === kind).map(wireRumour),
+  )
 
 function wireBody(body: MessageBody): unknown {
   switch (body.kind) {

@@ -1,11 +1,15 @@
+import type { Clock } from '../../mesh/base/clock.ts'
+import type { Datagrams } from '../../mesh/base/datagrams.ts'
 import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
 import { silentLog } from '../../mesh/base/log.ts'
 import { SeededRandom } from '../../mesh/base/random.ts'
+import type { MembershipOptions } from '../../mesh/membership/options.ts'
 import type { Seed } from '../../mesh/membership/message.ts'
 import type { Member, MemberState } from '../../mesh/membership/types.ts'
 import { MembershipDriver } from '../../mesh/node/membership-driver.ts'
-import { FakeClock } from '../support/fake-clock.ts'
-import { MemoryNetwork, type MemoryHost } from '../support/memory-network.ts'
+import { FakeClock, settleMicrotasks } from '../support/fake-clock.ts'
+import { MemoryNetwork, type MemoryHost, type NetworkFaults } from '../support/memory-network.ts'
+import { MachineClock } from './machine-clock.ts'
 
 export interface SimulatedMember {
   readonly id: NodeId
@@ -21,28 +25,52 @@ export interface Sighting {
   readonly atMs: number
 }
 
+/** What is different about this life of a member. */
+export interface Life {
+  /** Added to its wall clock. */
+  readonly clockMs?: number
+  readonly address?: string
+}
+
+export interface MembershipClusterOptions {
+  readonly nodes: number
+  readonly seed: number
+  readonly lossPercent?: number
+  /** Without connections every crash is found out by pings alone. */
+  readonly connections?: boolean
+  readonly membership?: Partial<MembershipOptions>
+  /** False while nothing gets through in this direction. */
+  readonly passes?: (from: NodeId, to: NodeId) => boolean
+}
+
+/** Header and tag of a sealed packet. */
+const sealBytes = 45
+
 /** Real drivers on a network in memory: production's composition, at the speed of the processor. */
 export class MembershipCluster {
-  readonly clock = new FakeClock()
+  readonly clock = new FakeClock(settleMicrotasks)
   readonly network: MemoryNetwork
   readonly sightings: Sighting[] = []
+  /** All that members sent, sealed, without the headers of IP. */
+  sentBytes = 0
   readonly #running = new Map<NodeId, SimulatedMember>()
+  readonly #clocks = new Map<NodeId, MachineClock>()
+  readonly #options: MembershipClusterOptions
   readonly #random: SeededRandom
   readonly #seeds: Seed[]
-  /** Without connections every crash is found out by pings alone. */
-  readonly #hasConnections: boolean
 
-  constructor(given: { nodes: number; seed: number; lossPercent?: number; connections?: boolean }) {
-    this.#random = new SeededRandom(given.seed)
-    this.#hasConnections = given.connections ?? true
+  constructor(options: MembershipClusterOptions) {
+    this.#options = options
+    this.#random = new SeededRandom(options.seed)
     this.network = new MemoryNetwork({
       clock: this.clock,
       random: this.#random,
-      lossPercent: given.lossPercent ?? 0,
+      lossPercent: options.lossPercent ?? 0,
       delayMs: 1,
       jitterMs: 4,
+      ...(options.passes !== undefined && { faults: faultsOf(options.passes) }),
     })
-    this.#seeds = Array.from({ length: given.nodes }, (_, at) => seedOf(at))
+    this.#seeds = Array.from({ length: options.nodes }, (_, at) => seedOf(at))
     for (const { id } of this.#seeds) {
       this.start(id)
       // Machines do not boot in the same millisecond.
@@ -66,18 +94,36 @@ export class MembershipCluster {
     return this.#running.get(id) as SimulatedMember
   }
 
-  start(id: NodeId): void {
-    const { meta } = this.#seeds.find((seed) => seed.id === id) as Seed
+  start(id: NodeId, { clockMs = 0, address }: Life = {}): void {
+    const known = (this.#seeds.find((seed) => seed.id === id) as Seed).meta
+    const meta = address === undefined ? known : { ...known, gossipAddress: address }
     const host = this.network.attach(id, meta.gossipAddress)
+    const clock = new MachineClock(this.clock, (act) => act())
+    this.#clocks.get(id)?.end()
+    this.#clocks.set(id, clock)
+    const { membership, connections = true } = this.#options
     const driver = new MembershipDriver(
-      { datagrams: host.datagrams, clock: this.clock, random: this.#random, log: silentLog },
-      { self: id, meta },
+      {
+        datagrams: this.#metered(host.datagrams, clock),
+        transport: host.transport,
+        clock: withWallClock(clock, clockMs),
+        random: this.#random,
+        log: silentLog,
+      },
+      { self: id, meta, ...(membership !== undefined && { membership }) },
     )
     this.#running.set(id, { id, driver, host })
     host.transport.onConnection((node, event) => driver.connectionEvent(node, event))
     driver.watch((members) => this.#note(id, members))
     driver.join(this.#seeds)
-    if (this.#hasConnections) host.transport.setTargets(this.#seeds.map(targetOf))
+    if (connections) host.transport.setTargets(this.#seeds.map(targetOf))
+  }
+
+  /** It stands still for so long: neither timers nor packets are looked at. */
+  pause(id: NodeId, durationMs: number): void {
+    const clock = this.#clocks.get(id)
+    clock?.pause()
+    this.clock.after(durationMs, () => clock?.resume())
   }
 
   crash(id: NodeId, how: 'refused' | 'silent'): void {
@@ -104,11 +150,36 @@ export class MembershipCluster {
     return null
   }
 
+  #metered(datagrams: Datagrams, clock: MachineClock): Datagrams {
+    return {
+      send: (to, packet) => {
+        this.sentBytes += packet.length + sealBytes
+        datagrams.send(to, packet)
+      },
+      onPacket: (listener) =>
+        datagrams.onPacket((from, packet) => clock.whenRunning(() => listener(from, packet))),
+    }
+  }
+
   #note(by: NodeId, members: readonly Member[]): void {
     const atMs = this.clock.monotonicMs()
     for (const { id: of, state } of members) this.sightings.push({ by, of, state, atMs })
   }
 }
+
+const faultsOf = (passes: NetworkFaults['passes']): NetworkFaults => ({
+  travel: () => [1],
+  passes,
+  deliver: (_, act) => act(),
+  sent: () => {},
+})
+
+const withWallClock = (clock: Clock, aheadMs: number): Clock => ({
+  nowMs: () => clock.nowMs() + aheadMs,
+  monotonicMs: () => clock.monotonicMs(),
+  after: (delayMs, action) => clock.after(delayMs, action),
+  every: (periodMs, action) => clock.every(periodMs, action),
+})
 
 function stateAt(driver: MembershipDriver, id: NodeId): MemberState {
   return driver.members().find((member) => member.id === id)?.state ?? 'left'

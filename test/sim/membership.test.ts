@@ -22,7 +22,7 @@ for (const { nodes, seeds, minutes } of [
 ]) {
   test(`nobody of ${nodes} members is buried alive while a tenth of all packets is lost`, () => {
     for (let seed = 1; seed <= seeds; seed++) {
-      const cluster = settled({ nodes, seed, lossPercent: 10 })
+      const cluster = settled({ nodes, seed, lossPercent: 10, connections: false })
       cluster.clock.advance(minutes * minuteMs)
       assert.deepEqual(deaths(cluster), [], `seed ${seed}`)
       const suspects = cluster.sightings.filter(({ state }) => state === 'suspect')
@@ -123,3 +123,91 @@ test('a goodbye is heard by all at once, and nobody takes it for a death', async
     assert.deepEqual(deaths(cluster), [], `seed ${seed}`)
   }
 })
+
+test('whose packets a firewall drops lives on by its streams, and everybody who asks it says so', () => {
+  const cluster = settled({ nodes: 6, seed: 9 })
+  const walled = cluster.id(3)
+  cluster.network.blockDatagrams(walled, true)
+  cluster.clock.advance(30_000)
+  assert.deepEqual(deaths(cluster), [])
+  const reporters = (): number =>
+    cluster.running.filter(({ id, driver }) => {
+      const blocked = driver.members().filter(({ isUdpBlocked }) => isUdpBlocked === true)
+      // Who is walled in cannot tell on which side the wall is.
+      const expected = id === walled ? cluster.ids.filter((other) => other !== walled) : [walled]
+      for (const { id: node } of blocked) assert.ok(expected.includes(node))
+      return blocked.length > 0
+    }).length
+  assert.ok(reporters() >= 2, `${reporters()} say so`)
+
+  // News reaches it, and it is missed, as if nothing were in the way.
+  const victim = cluster.id(0)
+  cluster.crash(victim, 'silent')
+  assert.ok(cluster.msUntil(victim, 'dead', 10_000) !== null)
+  cluster.network.blockDatagrams(walled, false)
+  cluster.clock.advance(20_000)
+  assert.equal(reporters(), 0)
+  cluster.crash(walled, 'silent')
+  const ms = cluster.msUntil(walled, 'dead', 10_000)
+  assert.ok(ms !== null && ms <= 2500, `${ms} ms`)
+})
+
+test('a member of whom packets are dropped is found dead as fast as others', () => {
+  for (let seed = 1; seed <= 4; seed++) {
+    const cluster = settled({ nodes: 5, seed })
+    const walled = cluster.id(seed)
+    cluster.network.blockDatagrams(walled, true)
+    cluster.clock.advance(20_000)
+    assert.deepEqual(cluster.statesOf(walled), ['alive'])
+    cluster.crash(walled, 'silent')
+    const ms = cluster.msUntil(walled, 'dead', 10_000)
+    assert.ok(ms !== null && ms <= 2500, `seed ${seed}: ${ms} ms`)
+  }
+})
+
+test('a link that is dead in one direction buries nobody', () => {
+  const seen: string[] = []
+  for (const connections of [true, false]) {
+    let isHalfDead = false
+    const cluster = settled({
+      nodes: 5,
+      seed: 4,
+      connections,
+      passes: (from, to) => !isHalfDead || from !== cluster.id(0) || to !== cluster.id(1),
+    })
+    isHalfDead = true
+    cluster.clock.advance(60_000)
+    assert.deepEqual(deaths(cluster), [], `connections: ${connections}`)
+    for (const id of cluster.ids) seen.push(...cluster.statesOf(id))
+  }
+  assert.deepEqual([...new Set(seen)], ['alive'])
+})
+
+test('tables that packets could not agree on agree by comparing', async () => {
+  const cluster = new MembershipCluster({ nodes: 20, seed: 5 })
+  for (const id of cluster.ids) cluster.network.blockDatagrams(id, true)
+  const moved = cluster.id(7)
+  cluster.crash(moved, 'refused')
+  cluster.start(moved, { address: '10.9.9.9:7946' })
+  cluster.network.blockDatagrams(moved, true)
+  const knows = ({ driver }: (typeof cluster.running)[number]): boolean =>
+    driver.members().find(({ id }) => id === moved)?.meta.gossipAddress === '10.9.9.9:7946'
+  assert.ok(await cluster.clock.runUntil(() => cluster.running.every(knows), 60_000, 100))
+})
+
+for (const clockMs of [0, -3_600_000]) {
+  const how = clockMs === 0 ? '' : ', though its clock went back by an hour'
+  test(`a member that comes back elsewhere is known there by all${how}`, () => {
+    const cluster = settled({ nodes: 6, seed: 8, connections: false })
+    const moved = cluster.id(2)
+    cluster.crash(moved, 'silent')
+    cluster.clock.advance(500)
+    cluster.start(moved, { clockMs, address: '10.9.9.9:7946' })
+    cluster.clock.advance(5000)
+    assert.deepEqual(cluster.statesOf(moved), ['alive'])
+    for (const { driver } of cluster.running) {
+      const known = driver.members().find(({ id }) => id === moved)
+      assert.equal(known?.meta.gossipAddress, '10.9.9.9:7946')
+    }
+  })
+}

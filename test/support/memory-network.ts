@@ -72,6 +72,8 @@ export class MemoryNetwork implements MemorySwitch {
   readonly #sockets = new Map<string, MemoryDatagrams>()
   /** Side of the partition that a node is on; nodes without an entry are on side 0. */
   readonly #sides = new Map<NodeId, number>()
+  /** Whose packets a firewall drops, both ways; streams pass. */
+  readonly #withoutDatagrams = new Set<NodeId>()
 
   constructor(options: MemoryNetworkOptions) {
     this.clock = options.clock
@@ -123,6 +125,11 @@ export class MemoryNetwork implements MemorySwitch {
     this.#sides.clear()
   }
 
+  blockDatagrams(node: NodeId, isBlocked: boolean): void {
+    if (isBlocked) this.#withoutDatagrams.add(node)
+    else this.#withoutDatagrams.delete(node)
+  }
+
   transport(node: NodeId): MemoryTransport | undefined {
     return this.#transports.get(node)
   }
@@ -158,9 +165,9 @@ export class MemoryNetwork implements MemorySwitch {
     const delayMs = this.delayMs + (this.#jitterMs > 0 ? this.#random.below(this.#jitterMs + 1) : 0)
     this.clock.after(delayMs, () => {
       const target = this.#sockets.get(to)
-      if (target !== undefined && this.reaches(from.node, target.node)) {
-        target.receive(from.address, copy)
-      }
+      if (target === undefined || !this.reaches(from.node, target.node)) return
+      const isDropped = [from.node, target.node].some((node) => this.#withoutDatagrams.has(node))
+      if (!isDropped) target.receive(from.address, copy)
     })
   }
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { SwimMessage } from '../../../mesh/membership/message.ts'
 import { encodeSwimMessage } from '../../../mesh/wire/swim-message.ts'
 import { aliveOf, idOf, metaOf, OneMember, sentIn, suspectOf } from './membership-fixture.ts'
 
@@ -236,4 +237,66 @@ test('no message is longer than allowed, however much there is to tell', () => {
   const sizes = sentIn(a.effects).map((message) => encodeSwimMessage(message).length)
   assert.ok(Math.max(...sizes) <= 700)
   assert.ok(Math.max(...sizes) > 600)
+})
+
+test('a member that comes back with an older clock is told what its former life said', () => {
+  const a = new OneMember()
+  a.join('b')
+  a.hear('b', { kind: 'gossip' }, [], 500)
+  const told = sentIn(a.hear('b', { kind: 'ping', seq: 9, target: idOf('a') }, [], 20))
+  assert.deepEqual(told[0]?.rumours[0], aliveOf('b', 500))
+  // And who is told so goes beyond it.
+  a.hear('b', { kind: 'gossip' }, [aliveOf('a', 700)], 501)
+  assert.equal(a.get('a')?.incarnation, 701)
+})
+
+const twinOf = (address: string) => ({
+  id: idOf('a'),
+  incarnation: 900,
+  meta: { ...metaOf('a'), gossipAddress: address },
+  health: 0,
+})
+
+test('a copy of a member is found out by asking it, and an earlier life of it is not', () => {
+  const a = new OneMember()
+  a.join('b')
+  const elsewhere = twinOf('x:7946')
+  const { incarnation, meta } = elsewhere
+  const rumour = { kind: 'alive', node: idOf('a'), incarnation, meta } as const
+  const asked = sentIn(a.hear('b', { kind: 'gossip' }, [rumour])).find(({ to }) => to === 'x:7946')
+  assert.ok(asked?.kind === 'ping' && asked.target === idOf('a'))
+  const say = (body: { kind: 'ack' | 'ping'; seq: number }) => {
+    const words =
+      body.kind === 'ack' ? { ...body, subject: idOf('a') } : { ...body, target: idOf('a') }
+    const message = { ...words, sender: elsewhere, rumours: [] } as SwimMessage
+    return a.step({ kind: 'packet', from: 'x:7946', message })
+  }
+  // A packet of a former life that somebody repeats answers no question of ours.
+  assert.deepEqual(say({ kind: 'ack', seq: (asked.seq + 1) >>> 0 }), [])
+  // What it asks is answered: it finds out, too.
+  const answered = sentIn(say({ kind: 'ping', seq: 77 }))
+  assert.deepEqual(
+    answered.map(({ kind, to }) => [kind, to]),
+    [['ack', 'x:7946']],
+  )
+  const found = say({ kind: 'ack', seq: asked.seq })
+  assert.deepEqual(found, [{ kind: 'twin', address: 'x:7946' }])
+  assert.deepEqual(say({ kind: 'ack', seq: asked.seq }), [], 'said once')
+})
+
+test('tables are compared by digest, and each side learns what the other knows better', () => {
+  const [one, two] = [new OneMember(), new OneMember()]
+  for (const member of [one, two]) member.join('b', 'c', 'd')
+  one.hear('b', { kind: 'gossip' }, [], 5)
+  two.hear('b', { kind: 'gossip' }, [], 5)
+  assert.equal(one.membership.fingerprint, two.membership.fingerprint)
+  one.hear('c', { kind: 'gossip' }, [], 7)
+  two.hear('d', { kind: 'gossip' }, [suspectOf('b', 5, 'd')], 8)
+  assert.notEqual(one.membership.fingerprint, two.membership.fingerprint)
+  const { news, wanted } = two.membership.differenceTo(one.membership.digest())
+  one.step({ kind: 'news', rumours: news })
+  two.step({ kind: 'news', rumours: one.membership.newsOf(wanted) })
+  assert.equal(one.membership.fingerprint, two.membership.fingerprint)
+  assert.equal(one.state('b'), 'suspect')
+  assert.equal(two.get('c')?.incarnation, 7)
 })

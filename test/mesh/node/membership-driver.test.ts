@@ -24,9 +24,9 @@ function cluster(names: readonly string[], eventLoopDelayMs?: () => number) {
   const network = new MemoryNetwork({ clock, random })
   const seeds = names.map(seedOf)
   const drivers = seeds.map(({ id, meta }) => {
-    const { datagrams } = network.attach(id, meta.gossipAddress)
+    const { datagrams, transport } = network.attach(id, meta.gossipAddress)
     const delay = eventLoopDelayMs === undefined ? {} : { eventLoopDelayMs }
-    const deps = { datagrams, clock, random, log: silentLog, ...delay }
+    const deps = { datagrams, transport, clock, random, log: silentLog, ...delay }
     return new MembershipDriver(deps, { self: id, meta })
   })
   return { clock, network, seeds, drivers }
@@ -97,10 +97,10 @@ test('a stopped driver says nothing any more', () => {
 
 test('a name that leaves no room in a packet is refused at the start', () => {
   const deps = { ...cluster([]), random: new SeededRandom(1), log: silentLog }
-  const { datagrams } = deps.network.attach(seedOf('a').id, 'a:1')
+  const { datagrams, transport } = deps.network.attach(seedOf('a').id, 'a:1')
   const { id: self, meta } = seedOf('a')
   const create = (name: string) =>
-    new MembershipDriver({ ...deps, datagrams }, { self, meta: { ...meta, name } })
+    new MembershipDriver({ ...deps, datagrams, transport }, { self, meta: { ...meta, name } })
   assert.doesNotThrow(() => create('n'.repeat(253)).stop())
   assert.throws(() => create('ä'.repeat(400)), /membership\/meta-too-long/)
 })
