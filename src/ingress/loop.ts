@@ -50,6 +50,8 @@ export interface Address {
 export interface ListenSpec extends Address {
   /** Several listeners, in several threads, share the port; the kernel spreads connections. */
   readonly shared: boolean
+  /** With host `::`: leave IPv4 to another listener; absent, clients of both come in here. */
+  readonly isV6Only?: boolean
 }
 
 export interface Acceptor {

@@ -28,6 +28,8 @@ export const netLoopLimits: NetLoopLimits = {
 }
 
 const keepAliveDelayMs = 15_000
+/** A burst of clients beyond this would wait a second for their second SYN. */
+const acceptBacklog = 4096
 /** Slots below, generations above: both fit into the 53 bits of a number. */
 const slotSpan = 2 ** 20
 
@@ -74,11 +76,14 @@ export class NetLoop implements Loop {
     this.#servers.set(listening, server)
     server.on('listening', () => acceptor.onListening(addressOf(server)))
     server.on('error', (error: NodeJS.ErrnoException) => {
+      // Once it listens, an error is that of one connection that could not be accepted.
+      if (server.listening) return
       if (this.#servers.delete(listening)) acceptor.onListenFailed(error.code ?? error.message)
     })
     server.on('connection', (socket) => this.#accept(socket, acceptor))
-    const { host, port, shared } = spec
-    server.listen({ host, port, exclusive: true, reusePort: shared })
+    const { host, port, shared, isV6Only = false } = spec
+    const options = { host, port, reusePort: shared, ipv6Only: isV6Only }
+    server.listen({ ...options, exclusive: true, backlog: acceptBacklog })
     return listening
   }
 

@@ -2,14 +2,9 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import type {
-  Acceptor,
-  CloseCause,
-  Conn,
-  ConnectionHandler,
-  Loop,
-  Slab,
-} from '../../src/ingress/loop.ts'
+import type { Loop } from '../../src/ingress/loop.ts'
+import { loopLimitsContract } from './loop-limits-contract.ts'
+import { freePort, listen, readAll, Recorder, sendText, turn } from './loop-recorder.ts'
 
 const host = '127.0.0.1'
 
@@ -258,6 +253,100 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       assert.equal(await failed, 'EADDRINUSE')
     })
 
+    test('a dial of a network that cannot be reached says so', async () => {
+      const end = new Recorder(loop)
+      // The broadcast address of the loopback network: no TCP connection leads there.
+      loop.connect({ host: '127.255.255.255', port: 9 }, end, 2000)
+      assert.equal(await end.closed, 'unreachable')
+      assert.equal(end.isConnected, false)
+    })
+
+    test('pieces of one byte arrive complete, in order and both ways', async () => {
+      const { port, accepted } = await listen(loop)
+      const near = new Recorder(loop)
+      const conn = loop.connect({ host, port }, near, 2000)
+      await near.connected
+      loop.resume(conn)
+      const far = await accepted
+      const text = Array.from({ length: 3000 }, (_, at) => at % 10).join('')
+      for (const [at, digit] of [...text].entries()) {
+        sendText(loop, conn, digit)
+        sendText(loop, far.conn, digit)
+        if (at % 500 === 0) await turn()
+      }
+      loop.shutdown(conn)
+      loop.shutdown(far.conn)
+      assert.deepEqual([await near.closed, await far.closed], ['ended', 'ended'])
+      assert.deepEqual([near.text(), far.text()], [text, text])
+    })
+
+    test('both sides may close at once, and each hears of one end', async () => {
+      for (let at = 0; at < 20; at++) {
+        const { port, accepted, close } = await listen(loop)
+        const near = new Recorder(loop)
+        const conn = loop.connect({ host, port }, near, 2000)
+        await near.connected
+        loop.resume(conn)
+        const far = await accepted
+        loop.shutdown(conn)
+        loop.shutdown(far.conn)
+        assert.deepEqual([await near.closed, await far.closed], ['ended', 'ended'])
+        await turn()
+        assert.deepEqual([near.closings, far.closings], [1, 1])
+        close()
+      }
+    })
+
+    test('both sides may reset at once', async () => {
+      const { port, accepted } = await listen(loop)
+      const near = new Recorder(loop)
+      const conn = loop.connect({ host, port }, near, 2000)
+      await near.connected
+      const far = await accepted
+      loop.reset(conn)
+      loop.reset(far.conn)
+      loop.reset(conn)
+      await turn()
+      assert.deepEqual([near.isClosed, far.isClosed], [false, false])
+    })
+
+    test('numbers are never used again, however often their descriptors are', async () => {
+      const { port } = await listen(loop)
+      const seen = new Set<number>()
+      let last: Recorder | null = null
+      for (let at = 0; at < 300; at++) {
+        const end = new Recorder(loop)
+        const conn = loop.connect({ host, port }, end, 2000)
+        await end.connected
+        assert.equal(seen.has(conn), false)
+        // Words for every connection that was: none of them may reach this one.
+        for (const old of seen) sendText(loop, old as typeof conn, 'x')
+        seen.add(conn)
+        if (at === 299) last = end
+        else loop.reset(conn)
+      }
+      await turn()
+      assert.equal(last?.isClosed, false)
+    })
+
+    test('IPv6 clients and IPv4 clients reach one listener, each by its own address', async () => {
+      for (const from of ['127.0.0.1', '::1']) {
+        const { port, accepted, close } = await listen(loop, { host: '::' })
+        opened.push(connect({ host: from, port }))
+        const end = await accepted
+        assert.equal(end.remote.host, from)
+        assert.equal(loop.localAddress(end.conn).host, from)
+        close()
+      }
+    })
+
+    test('a listener of IPv6 alone leaves the port to another one of IPv4', async () => {
+      const v6 = await listen(loop, { host: '::', isV6Only: true })
+      const v4 = await listen(loop, { host: '0.0.0.0', port: v6.port })
+      client(v4.port)
+      assert.equal((await v4.accepted).remote.host, '127.0.0.1')
+    })
+
     test('work for the end of a turn runs once', async () => {
       let runs = 0
       loop.atTurnEnd(() => runs++)
@@ -267,122 +356,5 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       assert.equal(runs, 1)
     })
   })
+  loopLimitsContract(name, makeLoop)
 }
-
-/** Remembers what happened to one connection. */
-class Recorder implements ConnectionHandler {
-  readonly #loop: Loop
-  readonly #pieces: Buffer[] = []
-  readonly #connected = Promise.withResolvers<void>()
-  readonly #received = Promise.withResolvers<void>()
-  readonly #ended = Promise.withResolvers<void>()
-  readonly #drained = Promise.withResolvers<void>()
-  readonly #closed = Promise.withResolvers<CloseCause>()
-  conn = 0 as Conn
-  remote = { host: '', port: 0 }
-  isConnected = false
-  isClosed = false
-
-  constructor(loop: Loop) {
-    this.#loop = loop
-  }
-
-  get connected(): Promise<void> {
-    return this.#connected.promise
-  }
-
-  get received(): Promise<void> {
-    return this.#received.promise
-  }
-
-  get ended(): Promise<void> {
-    return this.#ended.promise
-  }
-
-  get drained(): Promise<void> {
-    return this.#drained.promise
-  }
-
-  get closed(): Promise<CloseCause> {
-    return this.#closed.promise
-  }
-
-  text(): string {
-    return Buffer.concat(this.#pieces).toString()
-  }
-
-  onConnected(): void {
-    this.isConnected = true
-    this.#connected.resolve()
-  }
-
-  onReceive(_conn: Conn, slab: Slab, offset: number, length: number): void {
-    this.#pieces.push(Buffer.from(this.#loop.memory(slab).subarray(offset, offset + length)))
-    this.#loop.release(slab)
-    this.#received.resolve()
-  }
-
-  onEnd(): void {
-    this.#ended.resolve()
-  }
-
-  onDrained(): void {
-    this.#drained.resolve()
-  }
-
-  onClosed(_conn: Conn, cause: CloseCause): void {
-    this.isClosed = true
-    this.#closed.resolve(cause)
-  }
-}
-
-interface Listened {
-  readonly port: number
-  readonly accepted: Promise<Recorder>
-  readonly close: () => void
-}
-
-function listen(loop: Loop, options = { isPaused: false }): Promise<Listened> {
-  const accepted = Promise.withResolvers<Recorder>()
-  return new Promise((resolve, reject) => {
-    const acceptor: Acceptor = {
-      onListening: ({ port }) => {
-        resolve({ port, accepted: accepted.promise, close: () => loop.unlisten(listening) })
-      },
-      onListenFailed: (code) => reject(new Error(code)),
-      onAccept: (conn) => {
-        const end = new Recorder(loop)
-        end.conn = conn
-        end.remote = loop.remoteAddress(conn)
-        if (!options.isPaused) loop.atTurnEnd(() => loop.resume(conn))
-        accepted.resolve(end)
-        return end
-      },
-    }
-    const listening = loop.listen({ host, port: 0, shared: false }, acceptor)
-  })
-}
-
-function sendText(loop: Loop, conn: Conn, text: string): void {
-  const bytes = Buffer.from(text)
-  loop.send(conn, loop.slabOf(bytes), 0, bytes.length)
-}
-
-async function readAll(socket: Socket): Promise<Buffer> {
-  const pieces: Buffer[] = []
-  socket.on('data', (piece: Buffer) => pieces.push(piece))
-  socket.resume()
-  await once(socket, 'end')
-  return Buffer.concat(pieces)
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, host)
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
-const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2))

@@ -126,10 +126,10 @@ const cases: readonly Case[] = [
     says: /did you mean mesh\.ingress\.8080\.prefer/,
   },
   {
-    what: 'a label with no effect yet',
-    spec: { ...webSpec, Labels: { 'mesh.ingress.8080.balance': 'least' } },
+    what: 'a label that does nothing without another one',
+    spec: { ...webSpec, Labels: { 'mesh.ingress.8080.max-body': '1m' } },
     status: 501,
-    says: /no effect yet/,
+    says: /no effect without mesh\.ingress\.8080\.protocol=http/,
   },
   {
     what: 'a label for a port that is not published',
