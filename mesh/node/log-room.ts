@@ -7,6 +7,10 @@ import { isDiskFull } from '../storage/disk-full.ts'
 /** Kept for Raft's own words, votes above all, and for the snapshot that makes room. */
 const reserveBytes = 16 * 1024 * 1024
 const lookEveryMs = 1000
+/** Another program can fill a disk between two looks: whoever asks does not rely on an older one. */
+const looksOldMs = 50
+/** A disk that does not even say how full it is holds up nobody for longer. */
+const lookLimitMs = 200
 const tryAgainMs = 500
 
 export interface LogRoomDeps {
@@ -29,21 +33,24 @@ export class LogRoom {
   #last: DiskRoom = { freeBytes: Infinity, where: '' }
   #isLow = false
   #isWaiting = false
+  #lookedAtMs = Number.NEGATIVE_INFINITY
+  #looking: Promise<void> | null = null
 
   constructor(deps: LogRoomDeps) {
     this.#deps = deps
     this.#stopLooking = deps.clock.every(lookEveryMs, () => void this.#look())
   }
 
-  /** What a new change is refused with; null when there is room. */
-  refusal(): MeshError | null {
-    if (!this.#isLow && !this.#isWaiting) return null
-    return new MeshError({ code: 'storage/full', ...this.#last, reserveBytes })
+  /** What a new change is refused with, as of this moment; null when there is room. */
+  async refusal(): Promise<MeshError | null> {
+    const isOld = this.#deps.clock.monotonicMs() - this.#lookedAtMs > looksOldMs
+    if (isOld) await Promise.race([this.#look(), this.#pause(lookLimitMs)])
+    return this.#isLow || this.#isWaiting ? this.#full() : null
   }
 
   /** The same for whoever cannot be answered before a write has fitted. */
   standstill(): MeshError | null {
-    return this.#isWaiting ? this.refusal() : null
+    return this.#isWaiting ? this.#full() : null
   }
 
   /** Writes, again and again while the disk is full; null when this node stops before it fitted. */
@@ -60,7 +67,7 @@ export class LogRoom {
       if (!this.#isWaiting) this.#deps.log.error({}, 'the disk is full: the log waits for room')
       this.#isWaiting = true
       await this.#look()
-      await this.#pause()
+      await this.#pause(tryAgainMs)
     }
     return null
   }
@@ -71,10 +78,24 @@ export class LogRoom {
     this.#stopped.resolve()
   }
 
-  async #look(): Promise<void> {
-    const { room, log, onLow } = this.#deps
+  #full(): MeshError {
+    return new MeshError({ code: 'storage/full', ...this.#last, reserveBytes })
+  }
+
+  /** Everybody who asks meanwhile shares the answer. */
+  #look(): Promise<void> {
+    this.#looking ??= this.#lookNow().finally(() => {
+      this.#looking = null
+    })
+    return this.#looking
+  }
+
+  async #lookNow(): Promise<void> {
+    const { room, clock, log, onLow } = this.#deps
+    const atMs = clock.monotonicMs()
     try {
       this.#last = await room()
+      this.#lookedAtMs = atMs
     } catch (error) {
       return log.warn({ err: error }, 'cannot tell how much room is on the disk')
     }
@@ -86,9 +107,9 @@ export class LogRoom {
     if (isLow) onLow()
   }
 
-  #pause(): Promise<void> {
+  #pause(delayMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const cancel = this.#deps.clock.after(tryAgainMs, resolve)
+    const cancel = this.#deps.clock.after(delayMs, resolve)
     return Promise.race([promise, this.#stopped.promise]).finally(cancel)
   }
 }

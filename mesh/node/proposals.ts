@@ -39,7 +39,7 @@ export interface ProposalsDeps {
   readonly resultOf: (request: string) => ApplyResult | undefined
   readonly isManager: (node: NodeId) => boolean
   /** Why our own log takes nothing new now; null when it does. */
-  readonly refusal: () => MeshError | null
+  readonly refusal: () => Promise<MeshError | null>
   /** Names of the managers that cannot be reached now. */
   readonly unreachable: () => readonly string[]
 }
@@ -70,6 +70,7 @@ export class Proposals {
   /** For our own log; they go into it together, so that one message carries them to each peer. */
   #waiting = new Set<Pending>()
   #pendingBytes = 0
+  #isStopped = false
 
   constructor(deps: ProposalsDeps) {
     this.#deps = deps
@@ -77,13 +78,15 @@ export class Proposals {
   }
 
   async submit(transaction: Transaction, isForeign = false): Promise<ApplyResult> {
+    // Asked first: from here on nothing may come between the look for the request and its entry.
+    const refusal = this.#deps.leader().kind === 'self' ? await this.#deps.refusal() : null
     const known =
       this.#pending.get(transaction.request)?.settled.promise ??
       this.#deps.resultOf(transaction.request)
     if (known !== undefined) return known
+    if (this.#isStopped) throw this.#noLeader()
     const data = encodeTransaction(transaction)
     this.#refuseExcess(data.length)
-    const refusal = this.#deps.leader().kind === 'self' ? this.#deps.refusal() : null
     if (refusal !== null) throw refusal
     if (!isForeign) refuseUnreadable(data)
     const pending: Pending = {
@@ -135,6 +138,7 @@ export class Proposals {
   }
 
   stop(): void {
+    this.#isStopped = true
     for (const pending of this.#pending.values()) this.#expire(pending)
   }
 
@@ -213,8 +217,12 @@ export class Proposals {
     if (answer !== null) return this.#settle(pending, () => settled.resolve(answer))
     const error = isSent
       ? new MeshError({ code: 'raft/outcome-unknown', request })
-      : new MeshError({ code: 'raft/no-leader', unreachable: this.#deps.unreachable() })
+      : this.#noLeader()
     this.#settle(pending, () => settled.reject(error))
+  }
+
+  #noLeader(): MeshError {
+    return new MeshError({ code: 'raft/no-leader', unreachable: this.#deps.unreachable() })
   }
 
   #settle(pending: Pending, tell: () => void): void {

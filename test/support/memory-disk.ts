@@ -34,6 +34,8 @@ export class MemoryDisk implements Disk {
   isFull = false
   /** As it says itself. */
   freeBytes = 1 << 30
+  /** As with a quota: it is full, and says that there is room. */
+  hidesItsEnd = false
   /** How much of a write that no longer fits is on the disk all the same. */
   bytesBeforeFull = 0
   syncs = 0
@@ -144,7 +146,8 @@ export class MemoryDisk implements Disk {
   }
 
   room(): Promise<DiskRoom> {
-    return Promise.resolve({ freeBytes: this.isFull ? 0 : this.freeBytes, where: 'memory' })
+    const isSeenFull = this.isFull && !this.hidesItsEnd
+    return Promise.resolve({ freeBytes: isSeenFull ? 0 : this.freeBytes, where: 'memory' })
   }
 
   truncate(path: string, length: number): Promise<void> {

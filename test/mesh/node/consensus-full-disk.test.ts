@@ -24,12 +24,30 @@ test('a full disk refuses writes and no reads, and takes writes again when there
   await cluster.stop()
 })
 
+test('a disk that another program fills at once refuses the very next write, and no read', async () => {
+  const cluster = await ConsensusCluster.founded(['ann'])
+  const disk = cluster.disks.get('ann')
+  const { consensus } = cluster.manager('ann')
+  assert.ok(disk !== undefined)
+  await cluster.write('ann', createService('before'))
+  await cluster.clock.run(100)
+  disk.isFull = true
+  await assert.rejects(cluster.write('ann', createService('refused')), /storage\/full/)
+  await cluster.settled(consensus.barrier())
+  disk.isFull = false
+  await cluster.clock.run(100)
+  await cluster.write('ann', createService('after'))
+  assert.equal(has(consensus.catalog(), 'refused'), false)
+  await cluster.stop()
+})
+
 test('a write that met the end of the disk waits for room, and nothing is said before', async () => {
   const cluster = await ConsensusCluster.founded(['ann'])
   const disk = cluster.disks.get('ann')
   const { consensus, fatals } = cluster.manager('ann')
   assert.ok(disk !== undefined)
   disk.isFull = true
+  disk.hidesItsEnd = true
   disk.bytesBeforeFull = 10
   await assert.rejects(cluster.write('ann', createService('late')), /raft\/outcome-unknown/)
   assert.equal(has(consensus.catalog(), 'late'), false)
