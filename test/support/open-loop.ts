@@ -11,11 +11,18 @@ export interface Shot {
   readonly error: string | null
 }
 
+export interface CutConnection {
+  readonly atMs: number
+  readonly to: string
+  /** For how long nobody had asked anything on it. */
+  readonly idleMs: number
+}
+
 export interface OpenLoopOptions {
   /** Where requests go, in turn. */
   readonly urls: readonly string[]
   readonly periodMs: number
-  /** Clients that keep their connection and ask on it every 100 ms. */
+  /** Clients that keep one connection each, to the URLs in turn, and ask on it every 100 ms. */
   readonly keepAliveClients: number
 }
 
@@ -29,12 +36,12 @@ const answerLimitMs = 5000
 export class OpenLoop {
   readonly shots: Shot[] = []
   /** Kept connections that the server closed without having said so in its last answer. */
-  cutKeptConnections = 0
+  readonly cutConnections: CutConnection[] = []
   readonly #startedMs = performance.now()
   readonly #timers: NodeJS.Timeout[]
   readonly #agents: readonly Agent[]
   readonly #pending = new Set<Promise<void>>()
-  readonly #known = new WeakSet<Socket>()
+  readonly #askedAtMs = new WeakMap<Socket, number>()
   readonly #told = new WeakSet<Socket>()
   readonly #urls: readonly string[]
   #count = 0
@@ -47,9 +54,10 @@ export class OpenLoop {
       () => new Agent({ keepAlive: true, maxSockets: 1 }),
     )
     this.#timers = [
-      setInterval(() => this.#shoot('new', (url) => get(url, answerLimitMs)), periodMs),
-      ...this.#agents.map((agent) =>
-        setInterval(() => this.#shoot('kept', (url) => this.#ask(url, agent)), keptPeriodMs),
+      setInterval(() => this.#shootNew(), periodMs),
+      // Whoever took turns would leave a connection idle for long, and then it may be cut.
+      ...this.#agents.map((agent, at) =>
+        setInterval(() => this.#shootKept(this.#urlOf(at), agent), keptPeriodMs),
       ),
     ]
   }
@@ -66,10 +74,22 @@ export class OpenLoop {
     for (const agent of this.#agents) agent.destroy()
   }
 
-  #shoot(kind: Shot['kind'], ask: (url: string) => Promise<{ readonly status: number }>): void {
-    const to = this.#urls[this.#count++ % this.#urls.length] ?? ''
+  #shootNew(): void {
+    const to = this.#urlOf(this.#count++)
+    this.#shoot('new', to, get(to, answerLimitMs))
+  }
+
+  #shootKept(to: string, agent: Agent): void {
+    this.#shoot('kept', to, this.#ask(to, agent))
+  }
+
+  #urlOf(number: number): string {
+    return this.#urls[number % this.#urls.length] ?? ''
+  }
+
+  #shoot(kind: Shot['kind'], to: string, asked: Promise<{ readonly status: number }>): void {
     const atMs = Math.round(performance.now() - this.#startedMs)
-    const done = ask(to).then(
+    const done = asked.then(
       ({ status }) => this.#record({ atMs, kind, to, error: status === 200 ? null : `${status}` }),
       (error: unknown) => this.#record({ atMs, kind, to, error: String(error) }),
     )
@@ -84,7 +104,7 @@ export class OpenLoop {
   #ask(url: string, agent: Agent): Promise<{ readonly status: number }> {
     return new Promise((resolve, reject) => {
       const asked = request(url, { agent, timeout: answerLimitMs })
-      asked.once('socket', (socket) => this.#follow(socket))
+      asked.once('socket', (socket) => this.#follow(socket, url))
       asked.once('response', (response) => {
         const { socket, headers, statusCode = 0 } = response
         if (headers.connection === 'close') this.#told.add(socket)
@@ -101,11 +121,15 @@ export class OpenLoop {
     })
   }
 
-  #follow(socket: Socket): void {
-    if (this.#known.has(socket)) return
-    this.#known.add(socket)
+  #follow(socket: Socket, to: string): void {
+    const isKnown = this.#askedAtMs.has(socket)
+    this.#askedAtMs.set(socket, performance.now())
+    if (isKnown) return
     socket.once('close', () => {
-      if (!this.#told.has(socket) && !this.#isOver) this.cutKeptConnections += 1
+      if (this.#told.has(socket) || this.#isOver) return
+      const nowMs = performance.now()
+      const idleMs = Math.round(nowMs - (this.#askedAtMs.get(socket) ?? nowMs))
+      this.cutConnections.push({ atMs: Math.round(nowMs - this.#startedMs), to, idleMs })
     })
   }
 }
