@@ -121,6 +121,8 @@ export interface ContainerState {
   readonly pid: number
   readonly exitCode: number | null
   readonly isOutOfMemory: boolean
+  /** Absent when there is none. */
+  readonly memoryLimitBytes?: number
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
   /** Target port → where the ingress dials it; filled while it runs. */
   readonly targets: Readonly<Record<string, string>>

@@ -58,6 +58,7 @@ export class DockerEngine implements ContainerEngine {
   readonly kind = 'docker'
   readonly #owner: Owner
   readonly #hostAddress: string
+  readonly #nowMs: () => number
   readonly #docker: Docker
   readonly #calls: DockerCalls
   readonly #images: DockerImages
@@ -72,6 +73,7 @@ export class DockerEngine implements ContainerEngine {
   ) {
     this.#owner = { cluster, node }
     this.#hostAddress = hostAddress
+    this.#nowMs = () => clock.nowMs()
     this.#docker = new Docker({ socketPath })
     this.#calls = new DockerCalls(clock)
     this.#images = new DockerImages(this.#docker, this.#calls, log)
@@ -179,6 +181,7 @@ export class DockerEngine implements ContainerEngine {
   }
 
   async *logs(taskId: string, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
+    const openedAt = new Date(this.#nowMs()).toISOString().replace('Z', '000000Z')
     const filters = { label: [...ownerFilter(this.#owner), `mesh.task=${taskId}`] }
     const [found] = await this.#calls.run((abortSignal) =>
       this.#docker.listContainers({ all: true, filters, abortSignal }),
@@ -186,10 +189,8 @@ export class DockerEngine implements ContainerEngine {
     const info = found === undefined ? null : await this.#find(found.Id)
     if (info === null || info.State.Status === 'created') return
     const container = this.#docker.getContainer(info.Id)
-    yield* openDockerLog(
-      { container, isTerminal: info.Config.Tty, calls: this.#calls, signal },
-      query,
-    )
+    const source = { container, isTerminal: info.Config.Tty, calls: this.#calls, signal, openedAt }
+    yield* openDockerLog(source, query)
   }
 
   watch(listener: (id: string) => void): () => void {

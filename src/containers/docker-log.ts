@@ -1,22 +1,38 @@
 import type Docker from 'dockerode'
 import type { LogLine, LogQuery } from './container-engine.ts'
 import { faultOf, type DockerCalls } from './docker-calls.ts'
-import { engineFault } from './engine-fault.ts'
-
-const headerBytes = 8
-/** Docker's own messages have at most 16 KiB; details of a log driver come on top. */
-const maxFrameBytes = 1024 * 1024
-const space = 0x20
-const newline = 0x0a
+import { RecentLines } from './recent-lines.ts'
+import { readDockerLog } from './docker-log-stream.ts'
 
 export interface DockerLogSource {
   readonly container: Docker.Container
   readonly isTerminal: boolean
   readonly calls: DockerCalls
   readonly signal: AbortSignal
+  /** When the reader came, written like `LogLine.at`. */
+  readonly openedAt: string
 }
 
+/**
+ * Docker ends a log that it follows as soon as the container ends, often before it has sent the last
+ * lines; one that has no line end is lost every other time. So the end is read once more.
+ */
 export async function* openDockerLog(
+  source: DockerLogSource,
+  query: LogQuery,
+): AsyncGenerator<LogLine> {
+  if (!query.follow) return yield* readPart(source, query)
+  const recent = new RecentLines()
+  for await (const line of readPart(source, query)) {
+    recent.add(line)
+    yield line
+  }
+  for await (const line of readPart(source, recent.rest(query, source.openedAt))) {
+    if (!recent.take(line)) yield line
+  }
+}
+
+async function* readPart(
   { container, isTerminal, calls, signal }: DockerLogSource,
   query: LogQuery,
 ): AsyncGenerator<LogLine> {
@@ -79,62 +95,6 @@ function openStream(
       else resolve(stream)
     })
   })
-}
-
-/**
- * Docker's stream of a container's log, asked for with timestamps and details: frames, or bare lines
- * where the container has a terminal.
- */
-export async function* readDockerLog(
-  stream: AsyncIterable<Buffer>,
-  isTerminal: boolean,
-): AsyncGenerator<LogLine> {
-  const next = isTerminal ? nextLine : nextFrame
-  let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of stream) {
-    rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
-    for (let part = next(rest); part !== null; part = next(rest)) {
-      rest = rest.subarray(part.length)
-      const line = parseMessage(part)
-      if (line !== null) yield line
-    }
-    if (rest.length > maxFrameBytes) throw engineFault('engine/refused', 'an endless log message')
-  }
-}
-
-interface Part {
-  /** What it takes of the stream. */
-  readonly length: number
-  readonly stream: LogLine['stream']
-  readonly message: Buffer
-}
-
-/** stream(1) 0(3) length(4), then the message. */
-function nextFrame(bytes: Buffer): Part | null {
-  if (bytes.length < headerBytes) return null
-  const length = headerBytes + bytes.readUInt32BE(4)
-  if (length > maxFrameBytes) throw engineFault('engine/refused', 'an endless log message')
-  if (bytes.length < length) return null
-  const stream = bytes[0] === 1 ? 'stdout' : 'stderr'
-  return { length, stream, message: bytes.subarray(headerBytes, length) }
-}
-
-function nextLine(bytes: Buffer): Part | null {
-  const length = bytes.indexOf(newline) + 1
-  return length === 0 ? null : { length, stream: 'stdout', message: bytes.subarray(0, length) }
-}
-
-/** `time attributes text`; null for the continuation of what had no end on a terminal. */
-function parseMessage({ message, stream }: Part): LogLine | null {
-  const first = message.indexOf(space)
-  const second = message.indexOf(space, first + 1)
-  if (first < 0 || second < 0) return null
-  return {
-    at: message.toString('latin1', 0, first),
-    stream,
-    attributes: message.toString('utf8', first + 1, second),
-    text: message.subarray(second + 1),
-  }
 }
 
 /** Docker takes seconds since 1970, with nine decimals. */

@@ -45,6 +45,7 @@ export function stateOf(info: ContainerInspectInfo, lastLine: string | null): Co
     pid: State.Pid,
     exitCode: hasExited ? State.ExitCode : null,
     isOutOfMemory: State.OOMKilled,
+    ...(info.HostConfig.Memory && { memoryLimitBytes: info.HostConfig.Memory }),
     health: healthOf(State.Health?.Status),
     targets: State.Running ? targetsOf(info) : {},
     ...(State.Health?.Status === 'unhealthy' && lastHealthOutput(State.Health.Log)),

@@ -9,6 +9,8 @@ export interface Ending {
 
 /** `service ps` shows it in one line. */
 const maxErrLength = 500
+/** Of SIGKILL. */
+const killedExitCode = 137
 
 export const shutdown: Ending = { state: 'shutdown', message: 'shutdown', err: '' }
 
@@ -31,7 +33,16 @@ export const unhealthy = ({ healthOutput }: ContainerFacts): Ending =>
 /** It ended although nobody asked it to. */
 export function endingOf(container: ContainerFacts): Ending {
   if (container.exitCode === 0) return { state: 'complete', message: 'finished', err: '' }
-  const reason = container.isOutOfMemory ? 'out of memory' : container.lastLine
+  const reason = reasonOf(container)
   const suffix = reason === undefined ? '' : `: ${reason}`
   return failed(`task: non-zero exit (${container.exitCode ?? 'unknown'})${suffix}`)
+}
+
+/** Engines miss what runs out of memory within milliseconds of its start. */
+function reasonOf(container: ContainerFacts): string | undefined {
+  const { isOutOfMemory, exitCode, memoryLimitBytes, lastLine } = container
+  if (isOutOfMemory) return 'out of memory'
+  if (exitCode !== killedExitCode || memoryLimitBytes === undefined) return lastLine
+  const mebibytes = Math.round(memoryLimitBytes / 2 ** 20)
+  return `killed, perhaps out of memory: its limit is ${mebibytes} MiB`
 }

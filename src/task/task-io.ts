@@ -12,6 +12,8 @@ export interface ContainerFacts {
   readonly pid: number
   readonly exitCode: number | null
   readonly isOutOfMemory: boolean
+  /** Absent when there is none. */
+  readonly memoryLimitBytes?: number
   readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
   readonly targets: Readonly<Record<string, string>>
   readonly healthOutput?: string

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isWhoami } from '../../../src/containers/builtin-image.ts'
-import { readDockerLog } from '../../../src/containers/docker-log.ts'
+import { readDockerLog } from '../../../src/containers/docker-log-stream.ts'
 import { lastLineOfLog } from '../../../src/containers/docker-state.ts'
 import { readJsonLines } from '../../../src/containers/json-lines.ts'
 import { exitCodeOf, stopSignalNumber } from '../../../src/containers/stop-signal.ts'
@@ -65,9 +65,10 @@ test("docker's log arrives whole however it was cut, framed and bare", async () 
     'true stderr <color=red,size=1> two\n',
     'true stdout <> no end',
   ])
-  assert.deepEqual(await read(Buffer.from(`${at}  one\r\n${at}  two\r\n`), true), [
+  assert.deepEqual(await read(Buffer.from(`${at}  one\r\n${at}  two\r\n${at}  no end`), true), [
     'true stdout <> one\r\n',
     'true stdout <> two\r\n',
+    'true stdout <> no end',
   ])
   await assert.rejects(read(Buffer.from([1, 0, 0, 0, 255, 255, 255, 255]), false), /endless/)
 })

@@ -116,6 +116,9 @@ test('its own end is told with exit code and last line', () => {
   walk({}, ...runs, [seen(ended(2, 'no disk')), 'failed (task: non-zero exit (2): no disk)'])
   const killed: ContainerFacts = { ...ended(137, 'x'), isOutOfMemory: true }
   walk({}, ...runs, [seen(killed), 'failed (task: non-zero exit (137): out of memory)'])
+  const perhaps = { ...ended(137, 'x'), memoryLimitBytes: 8 * 2 ** 20 }
+  const hint = 'killed, perhaps out of memory: its limit is 8 MiB'
+  walk({}, ...runs, [seen(perhaps), `failed (task: non-zero exit (137): ${hint})`])
 })
 
 test('one that ends before it is seen to run was started and failed', () => {
