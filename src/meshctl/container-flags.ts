@@ -1,185 +1,139 @@
-import type { Command } from 'commander'
-import type { ContainerSpec } from '../client/types.ts'
+import { isIP } from 'node:net'
+import { capabilityRow } from './capability-flags.ts'
 import { usage } from './command-error.ts'
-import { readEnvFile } from './env-file.ts'
-import { parseMount } from './mount-flag.ts'
-import { count, durationNs } from './quantities.ts'
-import { environmentEntry, filled, given, pairs } from './spec-parts.ts'
+import { envRow } from './env-flags.ts'
+import { asText, type FlagRow, list, map, toggle, value } from './flag-rows.ts'
+import { healthRows } from './health-flags.ts'
+import { hostRow } from './host-flags.ts'
+import { mergedMounts, parseMount } from './mount-flag.ts'
+import { durationNs } from './quantities.ts'
+import { without } from './spec-parts.ts'
+import { container } from './spec-path.ts'
+import { wordsOf } from './words.ts'
 
-/** Flags that say what a task's container is made of, as commander collects them. */
-export interface ContainerFlags {
-  readonly capAdd?: readonly string[]
-  readonly capDrop?: readonly string[]
-  readonly containerLabel?: readonly string[]
-  readonly dns?: readonly string[]
-  readonly dnsOption?: readonly string[]
-  readonly dnsSearch?: readonly string[]
-  readonly entrypoint?: string
-  readonly env?: readonly string[]
-  readonly envFile?: readonly string[]
-  readonly group?: readonly string[]
-  readonly healthCmd?: string
-  readonly healthInterval?: string
-  readonly healthRetries?: string
-  readonly healthStartInterval?: string
-  readonly healthStartPeriod?: string
-  readonly healthTimeout?: string
-  /** False when `--no-healthcheck` was given. */
-  readonly healthcheck?: boolean
-  readonly host?: readonly string[]
-  readonly hostname?: string
-  readonly init?: boolean
-  readonly mount?: readonly string[]
-  readonly oomScoreAdj?: string
-  readonly readOnly?: boolean
-  readonly stopGracePeriod?: string
-  readonly stopSignal?: string
-  readonly sysctl?: readonly string[]
-  readonly tty?: boolean
-  readonly ulimit?: readonly string[]
-  readonly user?: string
-  readonly workdir?: string
+/** No words are the image's own. */
+const command = (flag: string, text: string): readonly string[] | undefined => {
+  const words = wordsOf(flag, text)
+  return words.length === 0 ? undefined : words
 }
 
-type Collect = (value: string, previous?: readonly string[]) => readonly string[]
+/** Flags that say what a task's container is made of. */
+export const containerFlags: readonly FlagRow[] = [
+  value('--image <image>', 'run this image from now on', {
+    at: container('Image'),
+    parse: (_flag, text) => tagged(text),
+    only: 'update',
+  }),
+  value('--args <words>', 'what follows the image', {
+    at: container('Args'),
+    parse: command,
+    only: 'update',
+  }),
+  value('--entrypoint <command>', "instead of the image's", {
+    at: container('Command'),
+    parse: command,
+  }),
+  envRow,
+  map('--container-label <key=value>', 'a label of its containers', container('Labels')),
+  value('-u, --user <user>', 'name or id, and group: user:group', {
+    at: container('User'),
+    parse: asText,
+  }),
+  list('--group <group>', 'a group of that user', {
+    ...{ at: container('Groups'), removedBy: '<group>' },
+    parse: (_flag, text) => [text],
+    merge: ({ before, added, removed }) => without([...before, ...added], removed).toSorted(),
+  }),
+  value('-w, --workdir <path>', 'where the command starts', {
+    at: container('Dir'),
+    parse: asText,
+  }),
+  value('--hostname <name>', 'of the container', { at: container('Hostname'), parse: asText }),
+  list('--mount <mount>', 'a mount: type=bind|volume|tmpfs,source=…,target=…', {
+    ...{ at: container('Mounts'), removedBy: '<target>' },
+    parse: (flag, text) => [parseMount(flag, text)],
+    merge: mergedMounts,
+  }),
+  toggle('--read-only', 'mount the root file system read-only', container('ReadOnly')),
+  toggle('-t, --tty', 'give it a terminal', container('TTY')),
+  toggle('--init', 'run an init that reaps processes', container('Init')),
+  capabilityRow,
+  map('--sysctl <name=value>', 'a kernel parameter', container('Sysctls')),
+  list('--ulimit <name=soft:hard>', 'a limit of its processes', {
+    ...{ at: container('Ulimits'), removedBy: '<name>' },
+    parse: (flag, text) => [parseUlimit(flag, text)],
+    first: (limits) => byName(limits),
+    merge: ({ before, added, removed }) =>
+      byName([...before.filter(({ Name }) => !removed.includes(Name)), ...added]),
+  }),
+  value('--oom-score-adj <score>', 'from -1000 to 1000', {
+    at: container('OomScoreAdj'),
+    parse: oomScore,
+  }),
+  dnsRow('--dns <ip>', 'a name server to ask', { key: 'Nameservers', parse: address }),
+  dnsRow('--dns-search <domain>', 'a domain to search in', { key: 'Search', parse: domain }),
+  dnsRow('--dns-option <option>', 'an option of its resolver', { key: 'Options', parse: asText }),
+  hostRow,
+  ...healthRows,
+  value('--stop-grace-period <duration>', 'before a container is killed (default 10s)', {
+    at: container('StopGracePeriod'),
+    parse: durationNs,
+  }),
+  value('--stop-signal <signal>', 'that stops the container', {
+    at: container('StopSignal'),
+    parse: asText,
+  }),
+  value('--isolation <mode>', 'only default', { at: container('Isolation'), parse: asText }),
+]
 
-export const withContainerFlags = (command: Command, collect: Collect): Command =>
-  command
-    .option('-e, --env <name=value>', 'set an environment variable', collect)
-    .option('--env-file <file>', 'read environment variables from a file', collect)
-    .option('--entrypoint <command>', "instead of the image's")
-    .option('--container-label <key=value>', 'label of its containers', collect)
-    .option('-u, --user <user>', 'name or id, and group: user:group')
-    .option('--group <group>', 'one more group of that user', collect)
-    .option('-w, --workdir <path>', 'where the command starts')
-    .option('--hostname <name>', 'of the container')
-    .option('--mount <mount>', 'type=bind|volume|tmpfs,source=…,target=…', collect)
-    .option('--read-only', 'mount the root file system read-only')
-    .option('-t, --tty', 'give it a terminal')
-    .option('--init', 'run an init that reaps processes')
-    .option('--cap-add <capability>', 'add a Linux capability', collect)
-    .option('--cap-drop <capability>', 'drop a Linux capability', collect)
-    .option('--sysctl <name=value>', 'set a kernel parameter', collect)
-    .option('--ulimit <name=soft:hard>', 'set a limit of its processes', collect)
-    .option('--oom-score-adj <score>', 'from -1000 to 1000')
-    .option('--dns <ip>', 'ask this name server', collect)
-    .option('--dns-search <domain>', 'search in this domain', collect)
-    .option('--dns-option <option>', 'option of its resolver', collect)
-    .option('--host <name:ip>', 'add a line to its /etc/hosts', collect)
-    .option('--health-cmd <command>', 'that tells whether it is healthy')
-    .option('--health-interval <duration>', 'between checks')
-    .option('--health-timeout <duration>', 'of one check')
-    .option('--health-retries <count>', 'failures until it is unhealthy')
-    .option('--health-start-period <duration>', 'in which failures do not count')
-    .option('--health-start-interval <duration>', 'between checks in that period')
-    .option('--no-healthcheck', "turn the image's check off")
-    .option('--stop-grace-period <duration>', 'before a container is killed')
-    .option('--stop-signal <signal>', 'that stops the container')
+/** As docker has it: an image without a tag is the latest. */
+export const tagged = (image: string): string =>
+  /[:@]/.test(image.slice(image.lastIndexOf('/') + 1)) ? image : `${image}:latest`
 
-/** The part of a container's spec that flags say, in docker's own words and order. */
-export function containerPart(
-  flags: ContainerFlags,
-  env: Readonly<Record<string, string | undefined>>,
-): Omit<ContainerSpec, 'Image'> {
-  const ofFiles = (flags.envFile ?? []).flatMap((path) => readEnvFile(path))
-  const variables = [...ofFiles, ...(flags.env ?? [])]
-  return {
-    ...filled('Env', latestOfEach(variables.flatMap((entry) => environmentEntry(entry, env)))),
-    ...given(flags.entrypoint, (text) => ({ Command: wordsOf('--entrypoint', text) })),
-    ...labels(flags.containerLabel),
-    ...given(flags.user, (User) => ({ User })),
-    ...filled('Groups', flags.group ?? []),
-    ...given(flags.workdir, (Dir) => ({ Dir })),
-    ...given(flags.hostname, (Hostname) => ({ Hostname })),
-    ...filled('Mounts', (flags.mount ?? []).map(parseMount)),
-    ...(flags.readOnly === true && { ReadOnly: true }),
-    ...(flags.tty === true && { TTY: true }),
-    ...(flags.init === true && { Init: true }),
-    ...filled('CapabilityAdd', (flags.capAdd ?? []).map(capability).toSorted()),
-    ...filled('CapabilityDrop', (flags.capDrop ?? []).map(capability).toSorted()),
-    ...(flags.sysctl !== undefined && { Sysctls: pairs('--sysctl', flags.sysctl) }),
-    ...filled('Ulimits', (flags.ulimit ?? []).toSorted().map(parseUlimit)),
-    ...given(flags.oomScoreAdj, (text) => ({ OomScoreAdj: oomScore(text) })),
-    ...dnsPart(flags),
-    ...filled('Hosts', (flags.host ?? []).map(hostLine)),
-    ...healthPart(flags),
-    ...given(flags.stopSignal, (StopSignal) => ({ StopSignal })),
-    ...given(flags.stopGracePeriod, (text) => ({
-      StopGracePeriod: durationNs('--stop-grace-period', text),
-    })),
-  }
+interface DnsRow {
+  readonly key: string
+  readonly parse: (flag: string, text: string) => string
 }
 
-const labels = (entries: readonly string[] | undefined): object =>
-  entries === undefined ? {} : { Labels: pairs('--container-label', entries) }
-
-function dnsPart({ dns = [], dnsSearch = [], dnsOption = [] }: ContainerFlags): object {
-  const config = {
-    ...filled('Nameservers', dns),
-    ...filled('Search', dnsSearch),
-    ...filled('Options', dnsOption),
-  }
-  return Object.keys(config).length === 0 ? {} : { DNSConfig: config }
+function dnsRow(flags: string, noun: string, { key, parse }: DnsRow): FlagRow {
+  return list(flags, noun, {
+    at: container('DNSConfig', key),
+    removedBy: flags.slice(flags.indexOf('<')),
+    parse: (flag, text) => [parse(flag, text)],
+    merge: ({ before, added, removed }) =>
+      without([...new Set([...before, ...added])], removed).toSorted(),
+  })
 }
 
-function healthPart(flags: ContainerFlags): object {
-  const check = {
-    ...given(flags.healthCmd, (text) => ({ Test: ['CMD-SHELL', text] })),
-    ...duration('Interval', '--health-interval', flags.healthInterval),
-    ...duration('Timeout', '--health-timeout', flags.healthTimeout),
-    ...duration('StartPeriod', '--health-start-period', flags.healthStartPeriod),
-    ...duration('StartInterval', '--health-start-interval', flags.healthStartInterval),
-    ...given(flags.healthRetries, (text) => ({ Retries: count('--health-retries', text) })),
-  }
-  const isAsked = Object.keys(check).length > 0
-  if (flags.healthcheck !== false) return isAsked ? { Healthcheck: check } : {}
-  if (isAsked) throw usage('--no-healthcheck does not go with --health-… flags')
-  return { Healthcheck: { Test: ['NONE'] } }
+function address(flag: string, text: string): string {
+  if (isIP(text) !== 0) return text
+  throw usage(`invalid ${flag} ${JSON.stringify(text)}`, 'it must be an IP address')
 }
 
-const duration = (field: string, flag: string, text: string | undefined): object =>
-  text === undefined ? {} : { [field]: durationNs(flag, text) }
-
-/** As docker writes them: upper case, with their prefix. */
-function capability(text: string): string {
-  const name = text.toUpperCase()
-  return name === 'ALL' || name.startsWith('CAP_') ? name : `CAP_${name}`
+/** A full stop at its end says nothing more; alone it is the root. */
+function domain(_flag: string, text: string): string {
+  return text === '.' ? text : text.replace(/\.$/, '')
 }
 
-function parseUlimit(text: string): object {
-  const match = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text)
-  if (match === null) {
-    throw usage(`invalid --ulimit ${JSON.stringify(text)}`, 'write it as nofile=1024:2048')
-  }
-  const [, Name, soft, hard = soft] = match
-  return { Name, Soft: Number(soft), Hard: Number(hard) }
+interface Ulimit {
+  readonly Name: string
+  readonly Soft: number
+  readonly Hard: number
 }
 
-function oomScore(text: string): number {
-  if (/^-?\d{1,4}$/.test(text) && Math.abs(Number(text)) <= 1000) return Number(text)
-  throw usage(`invalid --oom-score-adj ${JSON.stringify(text)}`, 'from -1000 to 1000')
+function parseUlimit(flag: string, text: string): Ulimit {
+  const [, Name, soft, hard = soft] = /^([a-z]+)=(-?\d+)(?::(-?\d+))?$/.exec(text) ?? []
+  if (Name !== undefined) return { Name, Soft: Number(soft), Hard: Number(hard) }
+  throw usage(`invalid ${flag} ${JSON.stringify(text)}`, 'write it as nofile=1024:2048')
 }
 
-/** `name:address`, as a line of /etc/hosts. */
-function hostLine(text: string): string {
-  const [, name, address] = /^([^:=\s]+)[:=](\S+)$/.exec(text) ?? []
-  if (name === undefined || address === undefined) {
-    throw usage(`invalid --host ${JSON.stringify(text)}`, 'write it as db:10.0.0.5')
-  }
-  return `${address} ${name}`
-}
-
-/** Of a variable that is named twice the last one counts. */
-function latestOfEach(entries: readonly string[]): readonly string[] {
-  const byName = new Map(entries.map((entry) => [entry.split('=', 1)[0], entry]))
-  return [...byName.values()]
-}
-
-/** A shell's words, without its expansions: quotes hold spaces. */
-export function wordsOf(flag: string, text: string): string[] {
-  const words = [...text.matchAll(/(?:[^\s"']+|"[^"]*"|'[^']*')+/g)].map(([word]) =>
-    word.replace(/"([^"]*)"|'([^']*)'/g, '$1$2'),
+/** The last of each name. */
+const byName = (limits: readonly Ulimit[]): readonly Ulimit[] =>
+  [...new Map(limits.map((limit) => [limit.Name, limit])).values()].toSorted((one, other) =>
+    one.Name < other.Name ? -1 : 1,
   )
-  if (words.length === 0) throw usage(`invalid ${flag}: it is empty`)
-  return words
+
+function oomScore(flag: string, text: string): number {
+  if (/^-?\d{1,4}$/.test(text) && Math.abs(Number(text)) <= 1000) return Number(text)
+  throw usage(`invalid ${flag} ${JSON.stringify(text)}`, 'from -1000 to 1000')
 }

@@ -1,13 +1,14 @@
+import type { Option } from 'commander'
 import { ClientError } from '../client/client-error.ts'
 import type { ServiceSpec } from '../client/types.ts'
+import { type Given, onOff } from './flag.ts'
 import { registryLogin } from './registry-login.ts'
 import type { Session } from './session.ts'
 
-export interface ImageFlags {
-  /** False when `--no-resolve-image` was given. */
-  readonly resolveImage?: boolean
-  readonly withRegistryAuth?: boolean
-}
+export const imageOptions: readonly Option[] = [
+  ...onOff('--with-registry-auth', "send the registry's credentials along, for the nodes"),
+  ...onOff('--no-resolve-image', 'do not ask the registry for the digest of the image'),
+]
 
 export interface PinnedSpec {
   readonly spec: ServiceSpec
@@ -19,15 +20,15 @@ export interface PinnedSpec {
 export async function pinImage(
   session: Session,
   spec: ServiceSpec,
-  { resolveImage = true, withRegistryAuth = false }: ImageFlags,
+  given: Given,
 ): Promise<PinnedSpec> {
   const { Image } = spec.TaskTemplate.ContainerSpec
   const login = registryLogin(Image, session.io.env)
-  const registryAuth = withRegistryAuth ? login : null
-  if (!resolveImage || Image.includes('@')) return { spec, registryAuth }
+  const registryAuth = given.isOn('with-registry-auth') === true ? login : null
+  if (given.isOn('no-resolve-image') === true || Image.includes('@')) return { spec, registryAuth }
   try {
     const { Descriptor, Platforms } = await session.client.distribution(Image, login)
-    return { spec: pinned(spec, `${withTag(Image)}@${Descriptor.digest}`, Platforms), registryAuth }
+    return { spec: pinned(spec, `${Image}@${Descriptor.digest}`, Platforms), registryAuth }
   } catch (error) {
     if (!(error instanceof ClientError) || error.fault.kind !== 'refused') throw error
     // Else nobody can ask a registry about it, and nobody needs to.
@@ -60,6 +61,3 @@ function pinned(
     },
   }
 }
-
-const withTag = (image: string): string =>
-  image.slice(image.lastIndexOf('/') + 1).includes(':') ? image : `${image}:latest`

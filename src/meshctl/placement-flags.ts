@@ -10,3 +10,6 @@ export function parsePreference(text: string): PlacementPreference {
     'write it as spread=node.labels.zone',
   )
 }
+
+export const samePreference = (one: PlacementPreference, other: PlacementPreference): boolean =>
+  one.Spread?.SpreadDescriptor === other.Spread?.SpreadDescriptor

@@ -1,8 +1,8 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, type Option } from 'commander'
 import { restoreHelp, restoreSnapshot, saveSnapshot } from './cluster-commands.ts'
 import { asCommandError, describe, exitCodes } from './command-error.ts'
-import { withContainerFlags } from './container-flags.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
+import { imageOptions } from './image-pin.ts'
 import type { Io } from './io.ts'
 import { showLogs, type LogFlags } from './logs-command.ts'
 import {
@@ -20,9 +20,10 @@ import {
   listServiceTasks,
   removeServices,
   scaleServices,
+  waitFlagOptions,
 } from './service-commands.ts'
-import { withRolloutFlags } from './rollout-flags.ts'
-import { rollBackService, updateService, withUpdateFlags } from './service-update.ts'
+import { withSpecFlags } from './service-spec.ts'
+import { rollBackService, updateOptions, updateService } from './service-update.ts'
 import { defaultHost, openClient, type Session } from './session.ts'
 import { joinToken, leaveSwarm, showInfo } from './swarm-commands.ts'
 
@@ -106,11 +107,12 @@ const withInspectFlags = (command: Command): Command =>
     .option('-f, --format <format>', 'json, or a Go template')
     .option('--pretty', 'print for people')
 
-const withWaitFlags = (command: Command): Command =>
-  command
-    .option('-d, --detach', 'do not wait')
-    .option('-q, --quiet', 'wait without showing progress')
-    .option('--timeout <duration>', 'give up waiting (default 10m; 60s when nothing can be placed)')
+const withOptions = (command: Command, options: readonly Option[]): Command => {
+  for (const option of options) command.addOption(option)
+  return command
+}
+
+const withWaitFlags = (command: Command): Command => withOptions(command, waitFlagOptions)
 
 const roleCommands = [
   ['promote', 'manager'],
@@ -152,7 +154,7 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
     .command('create <image> [args...]')
     .description('Create a service; what follows IMAGE goes to the container')
     .passThroughOptions()
-  withWaitFlags(withSpecFlags(create))
+  withWaitFlags(withOptions(withSpecFlags(create, 'create'), imageOptions))
     .addHelpText('after', '\nExample:\n  meshctl service create --name web -p 8080:80 nginx:1')
     .action(
       withSession((session: Session, image: string, args: string[], flags: object) =>
@@ -190,7 +192,7 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
     .addHelpText('after', '\nExample:\n  meshctl service scale web=5 api=2')
     .action(withSession(scaleServices))
   const update = service.command('update <service>').description('Change a service')
-  withWaitFlags(withUpdateFlags(update, collect))
+  withWaitFlags(withOptions(withSpecFlags(update, 'update'), [...updateOptions, ...imageOptions]))
     .addHelpText('after', '\nExample:\n  meshctl service update --image nginx:2 web')
     .action(withSession(updateService))
   withWaitFlags(service.command('rollback <service>'))
@@ -201,30 +203,6 @@ function addServiceCommands(service: Command, withSession: WithSession): void {
     .description('Remove services')
     .action(withSession((session: Session, names: string[]) => removeServices(session, names)))
 }
-
-const withSpecFlags = (command: Command): Command =>
-  withContainerFlags(withRolloutFlags(command), collect)
-    .option('--with-registry-auth', "send the registry's credentials along, for the nodes")
-    .option('--no-resolve-image', 'do not ask the registry for the digest of the image')
-    .option('--name <name>', 'name of the service')
-    .option('--mode <mode>', 'replicated or global')
-    .option('--replicas <count>', 'number of tasks')
-    .option('-p, --publish <port>', 'published:target, or published=…,target=…', collect)
-    .option('--constraint <expression>', 'such as node.labels.zone==a', collect)
-    .option('--placement-pref <preference>', 'such as spread=node.labels.zone', collect)
-    .option('-l, --label <key=value>', 'label of the service', collect)
-    .option('--limit-cpu <cpus>', 'at most, such as 0.5')
-    .option('--limit-memory <bytes>', 'at most, such as 512m')
-    .option('--limit-pids <count>', 'processes at most')
-    .option('--log-driver <driver>', 'where its output goes')
-    .option('--log-opt <name=value>', 'option of that driver', collect)
-    .option('--reserve-cpu <cpus>', 'set aside on the node')
-    .option('--reserve-memory <bytes>', 'set aside on the node')
-    .option('--restart-condition <condition>', 'none, on-failure or any')
-    .option('--restart-delay <duration>', 'between attempts')
-    .option('--restart-max-attempts <count>', 'before giving up')
-    .option('--restart-window <duration>', 'in which attempts are counted')
-    .option('--replicas-max-per-node <count>', 'at most so many on one node')
 
 function addSwarmCommands(swarm: Command, withSession: WithSession): void {
   swarm

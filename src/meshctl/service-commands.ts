@@ -1,14 +1,16 @@
+import type { Option } from 'commander'
 import { isNotFound } from '../client/client-error.ts'
 import type { ApiService, ApiTask, PortConfig } from '../client/types.ts'
 import { CommandError, exitCodes, usage } from './command-error.ts'
 import { converge, type WaitOptions } from './converge.ts'
+import { Given, onOff, single } from './flag.ts'
 import { shortId, shortImage } from './human.ts'
-import { type ImageFlags, pinImage } from './image-pin.ts'
+import { pinImage } from './image-pin.ts'
 import { printListing, printObjects, type Listing, type Row } from './listing.ts'
 import { count, durationNs } from './quantities.ts'
 import { prettyService, waitingLines } from './service-pretty.ts'
 import { closedDoorLines } from './service-urls.ts'
-import { serviceSpecOf, type ServiceFlags } from './service-spec.ts'
+import { createdSpec } from './service-spec.ts'
 import { forEach, parseFilterFlags, retryOutOfSequence, type Session } from './session.ts'
 import { printTasks } from './task-listing.ts'
 
@@ -18,6 +20,12 @@ export interface WaitFlags {
   readonly timeout?: string
 }
 
+export const waitFlagOptions: readonly Option[] = [
+  ...onOff('-d, --detach', 'do not wait'),
+  ...onOff('-q, --quiet', 'wait without showing progress'),
+  single('--timeout <duration>', 'give up waiting (default 10m; 60s when nothing can be placed)'),
+]
+
 export const waitOptions = ({ quiet, timeout }: WaitFlags): WaitOptions => ({
   isQuiet: quiet === true,
   timeoutMs: timeout === undefined ? null : durationNs('--timeout', timeout) / 1e6,
@@ -26,11 +34,12 @@ export const waitOptions = ({ quiet, timeout }: WaitFlags): WaitOptions => ({
 export async function createService(
   session: Session,
   [image = '', ...args]: readonly string[],
-  flags: ServiceFlags & ImageFlags & WaitFlags,
+  flags: WaitFlags,
 ): Promise<void> {
   const options = waitOptions(flags)
-  const wanted = serviceSpecOf({ flags, image, args, env: session.io.env })
-  const { spec, registryAuth } = await pinImage(session, wanted, flags)
+  const given = new Given(flags, session.io.env)
+  const wanted = createdSpec(image, args, given)
+  const { spec, registryAuth } = await pinImage(session, wanted, given)
   const { ID } = await session.client.createService(spec, registryAuth)
   session.io.out(`${ID}\n`)
   if (flags.detach !== true) await converge(session, ID, options)

@@ -12,24 +12,10 @@ export function pairs(flag: string, entries: readonly string[]): Labels {
   )
 }
 
-/** A name alone takes the value that it has here, and none when it has none, as in docker. */
-export function environmentEntry(
-  entry: string,
-  env: Readonly<Record<string, string | undefined>>,
-): string[] {
-  if (entry.startsWith('=') || entry === '') throw usage(`invalid --env ${JSON.stringify(entry)}`)
-  if (entry.includes('=')) return [entry]
-  const value = env[entry]
-  return value === undefined ? [] : [`${entry}=${value}`]
+export const without = (items: readonly string[], removed: readonly string[]): string[] =>
+  items.filter((item) => !removed.includes(item))
+
+export function oneOf(flag: string, text: string, words: readonly string[]): string {
+  if (words.includes(text)) return text
+  throw usage(`invalid ${flag} ${text}`, `use ${words.join(' or ')}`)
 }
-
-export const given = <T extends object>(
-  text: string | undefined,
-  make: (text: string) => T,
-): Partial<T> => (text === undefined ? {} : make(text))
-
-export const filled = <Key extends string, Value>(
-  key: Key,
-  values: readonly Value[],
-): { readonly [K in Key]?: readonly Value[] } =>
-  values.length === 0 ? {} : ({ [key]: values } as { readonly [K in Key]: readonly Value[] })

@@ -3,102 +3,69 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { containerPart } from '../../../src/meshctl/container-flags.ts'
-import { parseMount } from '../../../src/meshctl/mount-flag.ts'
 import { registryLogin, registryOf } from '../../../src/meshctl/registry-login.ts'
+import { meshctl } from '../../support/fake-io.ts'
+import { RecordedApi } from '../../support/recorded-api.ts'
 
-test("flags of a container become docker's spec", () => {
-  const part = containerPart(
-    {
-      capAdd: ['net_admin'],
-      capDrop: ['ALL'],
-      dns: ['10.0.0.1'],
-      dnsOption: ['ndots:2'],
-      entrypoint: `sh -c 'echo "a b"'`,
-      env: ['A=1', 'B=2', 'A=3'],
-      healthCmd: 'true',
-      healthInterval: '1s',
-      healthRetries: '2',
-      host: ['db:10.0.0.5', 'v6:::1'],
-      hostname: 'h',
-      init: true,
-      oomScoreAdj: '-5',
-      readOnly: true,
-      sysctl: ['a.b=1'],
-      tty: true,
-      ulimit: ['nofile=1:2', 'core=0'],
-      user: '1:2',
-      workdir: '/w',
-    },
-    {},
-  )
-  assert.deepEqual(part, {
-    CapabilityAdd: ['CAP_NET_ADMIN'],
-    CapabilityDrop: ['ALL'],
-    DNSConfig: { Nameservers: ['10.0.0.1'], Options: ['ndots:2'] },
-    Command: ['sh', '-c', 'echo "a b"'],
-    Env: ['A=3', 'B=2'],
-    Healthcheck: { Test: ['CMD-SHELL', 'true'], Interval: 1e9, Retries: 2 },
-    Hosts: ['10.0.0.5 db', '::1 v6'],
-    Hostname: 'h',
-    Init: true,
-    OomScoreAdj: -5,
-    ReadOnly: true,
-    Sysctls: { 'a.b': '1' },
-    TTY: true,
-    Ulimits: [
-      { Name: 'core', Soft: 0, Hard: 0 },
-      { Name: 'nofile', Soft: 1, Hard: 2 },
-    ],
-    User: '1:2',
-    Dir: '/w',
+for (const words of [
+  '--ulimit x',
+  '--ulimit nofile=many',
+  '--host x',
+  '--host db:nowhere',
+  '--dns name',
+  '--oom-score-adj 9999',
+  '--health-interval soon',
+  '--env =x',
+  '--label =x',
+  '--log-opt a=b',
+  '--no-healthcheck --health-retries 1',
+  '--env-file /no/such/file',
+  '--mount type=bind',
+  '--mount target=/a,what=1',
+  '--mount target=/a,ro=perhaps',
+  '--mount type=tmpfs,target=/a,volume-nocopy',
+  '--mount target',
+  '--mount type=bind,source=/a,target=/b,bind-recursive=readonly',
+  '--mount "target=/a',
+  '--entrypoint "a',
+  '--publish 80:80-81',
+  '--publish 82-80',
+  '--mode sideways',
+  '--mode global --replicas 2',
+  '--restart-condition sometimes',
+]) {
+  test(`${words} is refused before anything is asked`, async () => {
+    await using api = await RecordedApi.start()
+    const create = ['service', 'create', '-d', '--no-resolve-image']
+    const { code, err } = await meshctl(api.socketPath, [...create, ...words.split(' '), 'img'])
+    assert.equal(code, 2, err)
+    assert.deepEqual(api.posted, [])
   })
-  assert.deepEqual(containerPart({ healthcheck: false }, {}), { Healthcheck: { Test: ['NONE'] } })
-  assert.throws(() => containerPart({ healthcheck: false, healthCmd: 'x' }, {}), /no-healthcheck/)
-  for (const bad of [{ ulimit: ['x'] }, { host: ['x'] }, { oomScoreAdj: '9999' }]) {
-    assert.throws(() => containerPart(bad, {}), /invalid --/)
+}
+
+const later = ['secret', 'config', 'network', 'generic-resource']
+
+test('flags that nothing would come of are refused by name', async () => {
+  await using api = await RecordedApi.start()
+  const names = [...later, 'credential-spec', 'max-concurrent']
+  const changes = later.flatMap((name) => [`${name}-add`, `${name}-rm`])
+  const refusal = async (...words: string[]): Promise<string> =>
+    (await meshctl(api.socketPath, ['service', ...words])).err
+  for (const name of names) {
+    assert.equal(
+      await refusal('create', `--${name}`, '1', 'img'),
+      `error: --${name} has no effect yet\n`,
+    )
   }
-})
-
-test("mounts are understood in docker's grammar", () => {
-  assert.deepEqual(parseMount('type=bind,src=/a,dst=/b,ro,bind-propagation=rslave'), {
-    Type: 'bind',
-    Source: '/a',
-    Target: '/b',
-    ReadOnly: true,
-    BindOptions: { Propagation: 'rslave' },
-  })
-  assert.deepEqual(parseMount('source=v,target=/b,volume-label=a=b,volume-opt=o=x,volume-nocopy'), {
-    Type: 'volume',
-    Source: 'v',
-    Target: '/b',
-    VolumeOptions: {
-      NoCopy: true,
-      Labels: { a: 'b' },
-      DriverConfig: { Options: { o: 'x' } },
-    },
-  })
-  assert.deepEqual(
-    parseMount('type=tmpfs,target=/t,tmpfs-size=1m,tmpfs-mode=1777,readonly=false'),
-    {
-      Type: 'tmpfs',
-      Target: '/t',
-      TmpfsOptions: { SizeBytes: 1024 * 1024, Mode: 0o1777 },
-    },
-  )
-  for (const bad of ['', 'type=bind', 'target=/a,what=1', 'target=/a,ro=perhaps']) {
-    assert.throws(() => parseMount(bad), /invalid --mount/, bad)
+  api.spec = { Name: 'web', TaskTemplate: { ContainerSpec: { Image: 'i' } }, Mode: {} }
+  for (const name of changes) {
+    assert.match(
+      await refusal('update', `--${name}=1`, 'web'),
+      new RegExp(`--${name} has no effect`),
+    )
   }
-})
-
-test('variables are read from files, what stands later counts', (t) => {
-  const dir = mkdtempSync(join(tmpdir(), 'meshctl-env-'))
-  t.after(() => rmSync(dir, { recursive: true }))
-  const path = join(dir, 'env')
-  writeFileSync(path, '# words\n\nA=1\nHOME\nB=x y\n')
-  const { Env } = containerPart({ envFile: [path], env: ['A=2'] }, { HOME: '/root' })
-  assert.deepEqual(Env, ['A=2', 'HOME=/root', 'B=x y'])
-  assert.throws(() => containerPart({ envFile: [join(dir, 'none')] }, {}), /cannot read/)
+  assert.match(await refusal('create', '--mode', 'global-job', 'img'), /global-job has no effect/)
+  assert.deepEqual(api.posted, [])
 })
 
 test('what docker login left is found by the registry of the image', (t) => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ServiceSpec } from '../../../src/client/types.ts'
-import { updatedSpec } from '../../../src/meshctl/service-update-spec.ts'
+import { Given } from '../../../src/meshctl/flag.ts'
+import { changedSpec } from '../../../src/meshctl/service-spec.ts'
 import { startApi } from '../../support/api-server.ts'
 import { meshctl } from '../../support/fake-io.ts'
 
@@ -29,72 +30,51 @@ const spec: ServiceSpec = {
   },
 }
 
+const changed = (flags: object): ServiceSpec =>
+  changedSpec(spec, new Given(flags, { HOME: '/root' }))
+
 test('what no flag names stays as it is', () => {
-  const { RestartPolicy: _policy, ...task } = spec.TaskTemplate
-  const updated = updatedSpec(spec, {}, {})
-  assert.deepEqual(updated.TaskTemplate.RestartPolicy, spec.TaskTemplate.RestartPolicy)
-  const { Reservations: _none, ...resources } = updated.TaskTemplate.Resources ?? {}
-  assert.deepEqual({ ...updated.TaskTemplate, Resources: resources }, spec.TaskTemplate)
-  assert.deepEqual({ ...updated, TaskTemplate: { ...task } }, { ...spec, TaskTemplate: task })
+  assert.deepEqual(changed({}), spec)
+  const { Labels, ...others } = changed({ 'label-add': ['c=3'] })
+  assert.deepEqual(Labels, { a: '1', b: '2', c: '3' })
+  const { Labels: _before, ...before } = spec
+  assert.deepEqual(others, before)
 })
 
 test('lists are added to and removed from by name, the rest is merged', () => {
-  const updated = updatedSpec(
-    spec,
-    {
-      image: 'nginx:2',
-      args: "sh -c 'sleep 1'",
-      envAdd: ['B=3', 'C=4', 'HOME'],
-      envRm: ['A'],
-      labelAdd: ['c=3'],
-      labelRm: ['a'],
-      containerLabelRm: ['x'],
-      publishAdd: ['9090:81'],
-      publishRm: ['80'],
-      constraintAdd: ['node.labels.zone==a'],
-      constraintRm: ['node.role==worker'],
-      placementPrefAdd: ['spread=node.labels.zone'],
-      replicas: '5',
-      replicasMaxPerNode: '0',
-      limitMemory: '64m',
-      restartDelay: '1s',
-      updateParallelism: '0',
-      updateFailureAction: 'rollback',
-      updateMaxFailureRatio: '.25',
-      rollbackOrder: 'start-first',
-      force: true,
-    },
-    { HOME: '/root' },
-  )
+  const updated = changed({
+    image: 'nginx:2',
+    args: "sh -c 'sleep 1'",
+    'env-add': ['B=3', 'C=4', 'HOME'],
+    'env-rm': ['A'],
+    'container-label-rm': ['x'],
+    'publish-add': ['9090:81'],
+    'publish-rm': ['80'],
+    'constraint-add': ['node.labels.zone==a'],
+    'constraint-rm': ['node.role==worker'],
+    replicas: '5',
+    'replicas-max-per-node': '0',
+    'limit-memory': '64m',
+    'restart-delay': '1s',
+    'update-parallelism': '0',
+    'rollback-order': 'start-first',
+    force: true,
+  })
   const { ContainerSpec: container, ...task } = updated.TaskTemplate
   assert.equal(container.Image, 'nginx:2')
   assert.deepEqual(container.Args, ['sh', '-c', 'sleep 1'])
   assert.deepEqual(container.Env, ['B=3', 'C=4', 'HOME=/root'])
   assert.deepEqual(container.Labels, {})
-  assert.deepEqual(updated.Labels, { b: '2', c: '3' })
-  assert.deepEqual(
-    updated.EndpointSpec?.Ports?.map(({ TargetPort, PublishedPort }) => [
-      PublishedPort,
-      TargetPort,
-    ]),
-    [[9090, 81]],
-  )
-  assert.deepEqual(task.Placement, {
-    Constraints: ['node.labels.zone==a'],
-    Preferences: [{ Spread: { SpreadDescriptor: 'node.labels.zone' } }],
-    MaxReplicas: 0,
-  })
+  const [port, ...others] = updated.EndpointSpec?.Ports ?? []
+  assert.deepEqual([port?.PublishedPort, port?.TargetPort, others.length], [9090, 81, 0])
+  assert.deepEqual(task.Placement, { Constraints: ['node.labels.zone==a'], MaxReplicas: 0 })
   assert.deepEqual(task.Resources?.Limits, { NanoCPUs: 5e8, MemoryBytes: 64 * 2 ** 20 })
   assert.deepEqual(task.RestartPolicy, { Condition: 'any', MaxAttempts: 3, Delay: 1e9 })
   assert.equal(task['ForceUpdate'], 5)
   assert.deepEqual(updated.Mode, { Replicated: { Replicas: 5 } })
-  assert.deepEqual(updated.UpdateConfig, {
-    Parallelism: 0,
-    Order: 'start-first',
-    FailureAction: 'rollback',
-    MaxFailureRatio: 0.25,
-  })
-  assert.deepEqual(updated.RollbackConfig, { Order: 'start-first' })
+  assert.deepEqual(updated.UpdateConfig, { Parallelism: 0, Order: 'start-first' })
+  assert.equal(updated.RollbackConfig?.Order, 'start-first')
+  assert.equal(updated.RollbackConfig?.FailureAction, 'pause')
 })
 
 for (const [flag, value] of [
@@ -103,6 +83,8 @@ for (const [flag, value] of [
   ['--rollback-failure-action', 'rollback'],
   ['--placement-pref-add', 'binpack=node'],
   ['--update-delay', '1 day'],
+  ['--mount-add', 'type=bind'],
+  ['--publish-rm', 'x'],
 ] as const) {
   test(`${flag} ${value} is refused before anything is asked`, async () => {
     await using server = await startApi()

@@ -6,55 +6,31 @@ import { humanBytes, humanDuration } from '../../../src/meshctl/human.ts'
 import { type Progress, progressOf } from '../../../src/meshctl/progress.ts'
 import { parsePublish } from '../../../src/meshctl/publish.ts'
 import { durationNs, nanoCpus, sizeBytes } from '../../../src/meshctl/quantities.ts'
-import { serviceSpecOf } from '../../../src/meshctl/service-spec.ts'
 import { table } from '../../../src/meshctl/table.ts'
-import { fullSpec } from '../api/service-spec.ts'
+import { fieldsOf, wordsOf } from '../../../src/meshctl/words.ts'
 
-test("the flags make the spec that docker's CLI makes of them", () => {
-  const spec = serviceSpecOf({
-    image: 'img:1',
-    args: ['cmd', 'a', 'b'],
-    env: { HOME: '/root' },
-    flags: {
-      name: 'full',
-      replicas: '2',
-      constraint: ['node.role==worker'],
-      env: ['A=b', 'UNSET'],
-      label: ['x=y'],
-      containerLabel: ['c=d'],
-      limitCpu: '.5',
-      limitMemory: '10m',
-      reserveCpu: '.1',
-      reserveMemory: '5m',
-      restartCondition: 'any',
-      restartDelay: '3s',
-      restartMaxAttempts: '2',
-      restartWindow: '3s',
-      stopGracePeriod: '4s',
-      stopSignal: 'SIGINT',
-      replicasMaxPerNode: '2',
-    },
-  })
-  const { ContainerSpec, ForceUpdate: _zero, ...template } = fullSpec.TaskTemplate
-  const { Init: _off, DNSConfig: _none, ...container } = ContainerSpec
-  const recorded = { ...fullSpec, TaskTemplate: { ...template, ContainerSpec: container } }
-  assert.deepEqual(spec, recorded)
-})
+const ports = (text: string): readonly object[] => parsePublish('--publish', text)
 
 test('ports are understood in both of docker’s grammars', () => {
   const web = { Protocol: 'tcp', TargetPort: 80, PublishedPort: 8080, PublishMode: 'ingress' }
-  assert.deepEqual(parsePublish('8080:80'), web)
-  assert.deepEqual(parsePublish('8080:80/tcp'), web)
-  assert.deepEqual(parsePublish('published=8080,target=80'), web)
-  assert.deepEqual(parsePublish('target=80,published=8080,mode=host'), {
-    ...web,
-    PublishMode: 'host',
-  })
+  assert.deepEqual(ports('8080:80'), [web])
+  assert.deepEqual(ports('published=8080,target=80'), [web])
+  assert.deepEqual(ports('8080-8081:80'), [web, { ...web, PublishedPort: 8081 }])
   const { PublishedPort: _open, ...open } = web
-  assert.deepEqual(parsePublish('80'), open)
-  for (const bad of ['', '80:', ':80', '0:80', '80:70000', 'a=1', 'published=80', '80:80/']) {
-    assert.throws(() => parsePublish(bad), /invalid --publish/, bad)
-  }
+  assert.deepEqual(ports('80'), [open])
+  const bad = ['', '80:', ':80', '0:80', '80:70000', 'a=1', 'published=80', '80:80/', '1.2.3.4:1:1']
+  for (const text of bad) assert.throws(() => ports(text), /invalid --publish/, text)
+})
+
+test("a shell's words and fields between commas are read with their quotes", () => {
+  assert.deepEqual(wordsOf('x', ` a 'b "c' "d 'e\\" f" g\\ h '' i"j"k `), [
+    ...['a', 'b "c', `d 'e" f`, 'g h', '', 'ijk'],
+  ])
+  assert.deepEqual(wordsOf('x', '  '), [])
+  for (const open of [`'a`, '"a', 'a\\']) assert.throws(() => wordsOf('x', open), /invalid x/, open)
+  assert.deepEqual(fieldsOf('x', 'a=1,"b=2,3",,"c""d"'), ['a=1', 'b=2,3', '', 'c"d'])
+  for (const bad of ['a"b"', '"a', '"a"b'])
+    assert.throws(() => fieldsOf('x', bad), /invalid x/, bad)
 })
 
 test('durations, sizes and CPUs are read as docker reads them', () => {
