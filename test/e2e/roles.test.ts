@@ -53,23 +53,15 @@ class Traffic implements AsyncDisposable {
   }
 }
 
+const createWeb = (node: Daemon): Promise<string> =>
+  ok(node, ...'service create --name web --replicas 3 -p 8080:80 meshd/whoami'.split(' '))
+
 test('nodes change their roles under traffic, and keep their tasks', async () => {
   await using cluster = new Cluster('127.0.43')
   const n1 = await cluster.startNode('manager')
   const n2 = await cluster.startNode('worker')
   const n3 = await cluster.startNode('worker')
-  await ok(
-    n1,
-    'service',
-    'create',
-    '--name',
-    'web',
-    '--replicas',
-    '3',
-    '-p',
-    '8080:80',
-    'meshd/whoami',
-  )
+  await createWeb(n1)
   const tasks = await tasksOf(n1)
   await using traffic = new Traffic([n1, n2, n3].map(({ address }) => address))
 
@@ -110,18 +102,7 @@ test('nodes leave and are removed; their tasks go elsewhere', async () => {
   const n1 = await cluster.startNode('manager')
   const n2 = await cluster.startNode('worker')
   const n3 = await cluster.startNode('worker')
-  await ok(
-    n1,
-    'service',
-    'create',
-    '--name',
-    'web',
-    '--replicas',
-    '3',
-    '-p',
-    '8080:80',
-    'meshd/whoami',
-  )
+  await createWeb(n1)
   const line = await joinLine(n1, 'worker')
 
   const early = await n1.meshctl('node', 'rm', 'n2')
