@@ -54,6 +54,11 @@ function gaugesOf(context: ApiContext): Gauge[] {
       help: 'Members that this node knows, alive or not.',
       value: observed.members.size,
     },
+    {
+      name: 'meshd_task_records',
+      help: 'Tasks of which this node knows what their nodes say.',
+      value: observed.tasks.size,
+    },
   ]
 }
 
