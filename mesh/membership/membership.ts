@@ -142,6 +142,9 @@ export class Membership {
       case 'join':
         this.#join(input.seeds, nowMs)
         break
+      case 'challenge':
+        this.#conversation.challenge(input.address)
+        break
       case 'leave':
         this.#leave(nowMs)
         break

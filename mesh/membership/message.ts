@@ -75,6 +75,8 @@ export type Input =
   /** Members that the catalog or a join told of: taken for alive, and asked. */
   | { readonly kind: 'join'; readonly seeds: readonly Seed[] }
   | { readonly kind: 'leave' }
+  /** Asks whoever has that address whether it lives under our id. */
+  | { readonly kind: 'challenge'; readonly address: string }
   | { readonly kind: 'update-meta'; readonly meta: MemberMeta }
   | { readonly kind: 'event-loop-delay'; readonly delayMs: number }
   /** Removed from the cluster: no rumour brings it back. */

@@ -25,8 +25,6 @@ export interface MembershipDriverDeps {
   readonly log: Log
   /** How late the event loop was at its worst since the last call, in milliseconds. */
   readonly eventLoopDelayMs?: () => number
-  /** Another process lives under this node's id, at that address. */
-  readonly onTwin?: (address: string) => void
 }
 
 export interface MembershipDriverOptions {
@@ -51,7 +49,7 @@ export class MembershipDriver {
   readonly #datagrams: Datagrams
   readonly #transport: MembershipDriverDeps['transport']
   readonly #exchange: MemberExchange
-  readonly #onTwin: (address: string) => void
+  #twinListener: (address: string) => void = () => {}
   /** Whom only the stream reaches, as the log has it. */
   readonly #blocked = new Set<NodeId>()
   readonly #clock: Clock
@@ -61,12 +59,11 @@ export class MembershipDriver {
   #isStopped = false
 
   constructor(deps: MembershipDriverDeps, { self, meta, membership }: MembershipDriverOptions) {
-    const { datagrams, transport, clock, random, log, eventLoopDelayMs, onTwin } = deps
+    const { datagrams, transport, clock, random, log, eventLoopDelayMs } = deps
     checkFits(self, meta)
     this.#self = self
     this.#datagrams = datagrams
     this.#transport = transport
-    this.#onTwin = onTwin ?? ((): void => {})
     this.#clock = clock
     this.#log = log.child('membership')
     this.#membership = new Membership({
@@ -130,6 +127,16 @@ export class MembershipDriver {
     this.#step({ kind: 'forget', node })
   }
 
+  /** Asks whoever has that address whether it lives under this node's id. */
+  challenge(address: string): void {
+    this.#step({ kind: 'challenge', address })
+  }
+
+  /** Another process lives under this node's id, at that address. One listener, the last. */
+  onTwin(listener: (address: string) => void): void {
+    this.#twinListener = listener
+  }
+
   /** Says goodbye; resolves when peers have been told. The caller stops the driver afterwards. */
   leave(): Promise<void> {
     this.#step({ kind: 'leave' })
@@ -179,7 +186,7 @@ export class MembershipDriver {
         changed.push(effect.member)
         return
       case 'twin':
-        return this.#onTwin(effect.address)
+        return this.#twinListener(effect.address)
       default:
         return unreachable(effect)
     }

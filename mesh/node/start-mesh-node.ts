@@ -16,6 +16,7 @@ import { RoleTransport } from './role-transport.ts'
 import { Roster } from './roster.ts'
 import { surviveAlone } from './survive-alone.ts'
 import { Standing } from './standing.ts'
+import { Twins } from './twins.ts'
 
 /**
  * A member of a cluster, running: resumes, joins or founds, then starts one driver per pure machine.
@@ -42,6 +43,20 @@ export async function startMeshNode(
   )
   const keys = acquaintance.gossipKeys.map((key) => Buffer.from(key, 'base64'))
   const datagrams = await SealedDatagrams.open({ listen, keys }, { log: deps.log.child('swim') })
+  const meta = metaOf(options)
+  const membership = new MembershipDriver({ datagrams, transport, ...deps }, { self, meta })
+  const twins = new Twins({
+    ...deps,
+    self,
+    address: meta.gossipAddress,
+    knownAddress: () => roster.members.find(({ node }) => node === self)?.gossipAddress,
+  })
+  await twins.refuse(membership).catch(async (error: unknown) => {
+    membership.stop()
+    await datagrams.close()
+    throw error
+  })
+  membership.onTwin((at) => twins.found(at))
   const { logBytesMax } = options
   const around = {
     transport: new RoleTransport(transport),
@@ -56,8 +71,6 @@ export async function startMeshNode(
     { transport, ...deps, isMember: (node) => roster.has(node) },
     { self, epoch: deps.clock.nowMs() },
   )
-  const meta = metaOf(options)
-  const membership = new MembershipDriver({ datagrams, transport, ...deps }, { self, meta })
   const parts = { acquaintance, roster, transport, datagrams, membership, discovery, standing }
   const node = new LocalMeshNode(parts, deps)
   await transport.start()

@@ -32,7 +32,11 @@ export function renderNode(found: Found<Node>, view: ClusterView, leader: NodeId
     ...envelope(found),
     ...rest,
     Status: { ...body.Status, State: nodeState(found, view) },
-    Mesh: { ...body.Mesh, PortConflicts: portConflicts(found, view) },
+    Mesh: {
+      ...body.Mesh,
+      PortConflicts: portConflicts(found, view),
+      UdpBlocked: isUdpBlocked(found, view),
+    },
     ...manager,
   }
 }
@@ -40,6 +44,10 @@ export function renderNode(found: Found<Node>, view: ClusterView, leader: NodeId
 /** Published ports that the node could not bind, with the reason. */
 const portConflicts = (found: Found<Node>, view: ClusterView): Readonly<Record<string, string>> =>
   view.observed.nodes.get(nodeId(found.id))?.portConflicts ?? {}
+
+/** The node that answers reaches it by TCP only. */
+const isUdpBlocked = (found: Found<Node>, view: ClusterView): boolean =>
+  view.observed.members.get(nodeId(found.id))?.isUdpBlocked === true
 
 /** What the members found out since the leader last wrote it down counts. */
 function nodeState(found: Found<Node>, view: ClusterView): Node['Status']['State'] {

@@ -79,8 +79,19 @@ export function info(context: ApiContext, exchange: Exchange): void {
       Leader: leader,
       Runtime: deps.engine.runtime,
     },
-    Warnings: null,
+    Warnings: warnings(view),
   })
+}
+
+/** Null when there are none, as Docker has it. */
+function warnings({ observed }: ClusterView): readonly string[] | null {
+  const blocked = [...observed.members.values()].filter(({ isUdpBlocked }) => isUdpBlocked === true)
+  if (blocked.length === 0) return null
+  return blocked.map(
+    ({ meta }) =>
+      `WARNING: UDP is blocked between this node and ${meta.name} (${meta.gossipAddress}): ` +
+      'open it in both directions',
+  )
 }
 
 /** Docker's CLI warns about every one of these that is missing. */

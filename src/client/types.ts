@@ -31,8 +31,12 @@ export interface ApiNode extends Meta {
     readonly Reachability: string
     readonly Addr: string
   }
-  /** Published ports that the node could not bind, with the reason. */
-  readonly Mesh?: { readonly PortConflicts?: Readonly<Record<string, string>> }
+  readonly Mesh?: {
+    /** Published ports that the node could not bind, with the reason. */
+    readonly PortConflicts?: Readonly<Record<string, string>>
+    /** The node that answers reaches it by TCP only. */
+    readonly UdpBlocked?: boolean
+  }
 }
 
 export interface PortConfig {

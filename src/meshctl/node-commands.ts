@@ -99,6 +99,7 @@ function prettyNode(node: ApiNode): string {
     `Engine Version:\t\t${description.Engine?.EngineVersion ?? ''}`,
     ...labelLines('Engine Labels:', description.Engine?.Labels),
     ...conflictLines(node),
+    ...(node.Mesh?.UdpBlocked === true ? ['UDP:\t\t\tblocked, reached by TCP'] : []),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -45,6 +45,11 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
     why: `a manager says that it knows no node ${fact('node')}; the tasks of the cluster were stopped here`,
     hint: 'empty the data directory and start with --join to become a member again',
   }),
+  'membership/identity-in-use': (fact) => ({
+    what: `node ${fact('node')} already runs, on another machine`,
+    why: `a process at ${fact('at')} has the same identity: this data directory is a copy of its`,
+    hint: 'stop the other one, or empty this data directory and start with --join',
+  }),
   'daemon/port-taken': (fact) => ({
     what: `cannot listen on ${fact('address')} (${fact('purpose')})`,
     why: fact('reason'),

@@ -105,7 +105,7 @@ export class FakeMesh {
     return this.#watchers.size
   }
 
-  setMember(id: NodeId, state: MemberState): void {
+  setMember(id: NodeId, state: MemberState, isUdpBlocked = false): void {
     const stored = this.#catalog.get('node', id)
     const body = stored?.body as unknown as { Mesh: { GossipAddress: string } } | undefined
     const address = body?.Mesh.GossipAddress ?? ''
@@ -115,7 +115,7 @@ export class FakeMesh {
       controlAddress: address,
       dataPathAddress: address,
     }
-    this.#members.set(id, { id, state, incarnation: 1, sinceMs: 0, meta })
+    this.#members.set(id, { id, state, incarnation: 1, sinceMs: 0, meta, isUdpBlocked })
   }
 
   #recordOf({ id, body }: NodeView): NodeRecord {

@@ -76,6 +76,18 @@ test('nodes show who leads and who cannot be reached', async () => {
   )
 })
 
+test('a node whose packets are dropped is shown, and warned of', async () => {
+  await using server = await startApi()
+  const [, , walled = ''] = server.mesh.nodeIds
+  const before = await server.call('GET', '/info')
+  assert.equal((before.json as { Warnings: null }).Warnings, null)
+  server.mesh.setMember(nodeId(walled), 'alive', true)
+  const { json } = await server.call('GET', `/nodes/${walled}`)
+  assert.equal((json as { Mesh: { UdpBlocked: boolean } }).Mesh.UdpBlocked, true)
+  const info = await server.call('GET', '/info')
+  assert.match((info.json as { Warnings: string[] }).Warnings.join(), /UDP is blocked/)
+})
+
 test('a node takes a new availability and labels', async () => {
   await using server = await startApi()
   const { json } = await server.call('GET', '/nodes/n2')
