@@ -48,7 +48,7 @@ export class Leader {
     if (view.isSelf && this.#reign?.term === view.term) return
     this.#end()
     if (!view.isSelf) return
-    this.#reign = new Reign(view.term, this.#deps)
+    this.#reign = new Reign(view, this.#deps)
     // Only a bug rejects it, and that may end the process.
     void this.#reign.run()
   }

@@ -1,8 +1,10 @@
 import { MeshError } from '../../mesh/base/mesh-error.ts'
+import type { LeaderView } from '../../mesh/node/mesh-node.ts'
 import type { Explanation } from '../orchestrator/explain.ts'
 import { emptyMemory, type OrchestratorMemory } from '../orchestrator/memory.ts'
 import { reconcile, type Reconciled } from '../orchestrator/reconcile.ts'
 import type { LeaderDeps } from './leader.ts'
+import { sealPass } from './pass-seal.ts'
 
 /** At most one write in this time, however much happens; what happens meanwhile is taken together. */
 const passPeriodMs = 100
@@ -15,7 +17,7 @@ type Outcome = 'done' | 'refused' | 'stale'
 
 /** One term in which this node leads: looks, proposes, and looks again. */
 export class Reign {
-  readonly term: number
+  readonly #view: LeaderView
   readonly #deps: LeaderDeps
   #memory: OrchestratorMemory = emptyMemory
   #explanations: ReadonlyMap<string, Explanation> = new Map()
@@ -26,9 +28,13 @@ export class Reign {
   #resume: (() => void) | null = null
   #isOver = false
 
-  constructor(term: number, deps: LeaderDeps) {
-    this.term = term
+  constructor(view: LeaderView, deps: LeaderDeps) {
+    this.#view = view
     this.#deps = deps
+  }
+
+  get term(): number {
+    return this.#view.term
   }
 
   get explanations(): ReadonlyMap<string, Explanation> {
@@ -80,7 +86,7 @@ export class Reign {
     this.#keep(answer)
     if (answer.changes.length === 0) return 'done'
     try {
-      const result = await mesh.propose(answer.changes)
+      const result = await mesh.propose(sealPass(answer.changes, now.catalog, this.#view))
       if (result.kind === 'refused') {
         // Somebody was quicker; what they wrote decides what is needed now.
         log.debug({ refusal: result.refusal.code }, 'a pass was refused')

@@ -1,15 +1,13 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
-import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
 import { Agent } from '../agent/agent.ts'
 import type { ContainerEngine } from '../containers/container-engine.ts'
 import { DockerEngine } from '../containers/docker-engine.ts'
 import { ProcessEngine } from '../containers/process-engine.ts'
 import { serviceById } from '../model/service-view.ts'
-import { taskView } from '../model/task-view.ts'
+import { feedAgent } from './agent-feed.ts'
 import type { ClusterStore } from './cluster-store.ts'
-import { coalesce } from './coalesce.ts'
 import type { Config } from './config.ts'
 import type { IngressSupervisor } from './ingress-supervisor.ts'
 import { probe } from './probe.ts'
@@ -36,9 +34,6 @@ interface Deps {
   readonly log: Log
 }
 
-/** Changes within this time are looked at together. */
-const quietMs = 10
-const barrierRetryMs = 500
 const retireLimitMs = 60_000
 
 /** The agent of this node, fed with its tasks as soon as they are known for sure. */
@@ -77,7 +72,7 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   ingress.onPortConflicts(showIngress)
   await agent.start()
   showIngress()
-  void feed(agent, options, deps)
+  void feedAgent(agent, { node, store, clock: deps.clock })
   return {
     taskLogs: (task, query, signal) => engine.logs(task, query, signal),
     retire: () => within(deps.clock, retireLimitMs, agent.retire()),
@@ -100,30 +95,6 @@ function createEngine({ config, runtime, node }: StartAgentOptions, deps: Deps):
   )
 }
 
-/** A table that is only as new as the last crash would make containers of newer tasks look foreign. */
-async function feed(agent: Agent, options: StartAgentOptions, deps: Deps): Promise<void> {
-  const { node, store } = options
-  await isCurrent(node, store, deps.clock)
-  const update = coalesce(deps.clock, quietMs, () => {
-    const own = store.view.catalog.list('task').filter((task) => taskView(task).node === node.self)
-    agent.update(own)
-  })
-  store.onChange(update)
-  update()
-}
-
-async function isCurrent(node: LocalMeshNode, store: ClusterStore, clock: Clock): Promise<void> {
-  for (;;) {
-    try {
-      if (node.role === 'manager') await node.barrier()
-      if (store.view.catalog.index > 0) return
-    } catch (error) {
-      if (!(error instanceof MeshError)) throw error
-    }
-    await pause(clock, barrierRetryMs)
-  }
-}
-
 /** Waits for the work, but not for ever. */
 function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -131,6 +102,3 @@ function within(clock: Clock, limitMs: number, work: Promise<void>): Promise<voi
   work.then(resolve, reject).finally(cancel)
   return promise
 }
-
-const pause = (clock: Clock, delayMs: number): Promise<void> =>
-  new Promise((resolve) => void clock.after(delayMs, resolve))

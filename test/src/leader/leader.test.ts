@@ -12,8 +12,8 @@ import { ClusterTwin, idOf } from '../orchestrator/cluster-twin.ts'
 
 /** A mesh of one, which does what it is told, as slowly or as badly as a test wants. */
 class MeshTwin {
-  readonly cluster = new ClusterTwin()
-  readonly clock = new FakeClock()
+  readonly cluster: ClusterTwin
+  readonly clock: FakeClock
   readonly writtenAtMs: number[] = []
   barriers = 0
   outstanding = 0
@@ -21,15 +21,22 @@ class MeshTwin {
   writeDelayMs = 1
   /** How long after a write is acknowledged the view shows it. */
   viewLagMs = 0
+  /** When a write whose answer was a fault takes effect after all; 0: never. */
+  lateByMs = 0
+  lateWrites = 0
   barrierFault: MeshError | null = null
   /** Faults for the next proposals, in order; null lets one through. */
   faults: (MeshError | 'refuse' | null)[] = []
   readonly leader: Leader
-  #seen = this.cluster.catalog
+  #seen: ClusterTwin['catalog']
   #followLeader: (view: LeaderView) => void = () => {}
   #changed: () => void = () => {}
 
-  constructor() {
+  /** Given both, it is another manager of the same cluster. */
+  constructor(cluster = new ClusterTwin(), clock = new FakeClock()) {
+    this.cluster = cluster
+    this.clock = clock
+    this.#seen = cluster.catalog
     this.leader = new Leader({
       mesh: {
         propose: (changes) => this.#propose(changes),
@@ -74,13 +81,17 @@ class MeshTwin {
     this.writtenAtMs.push(this.clock.nowMs())
     const fault = this.faults.shift() ?? null
     if (fault === 'refuse') return this.#refused()
-    if (fault !== null) throw fault
-    const { cluster } = this
-    const transaction = {
-      request: `leader ${this.writtenAtMs.length}`,
-      atMs: this.clock.nowMs(),
-      changes,
+    if (fault !== null && this.lateByMs > 0) {
+      this.clock.after(this.lateByMs, () => void this.#write(changes, this.lateWrites++))
     }
+    if (fault !== null) throw fault
+    return this.#write(changes)
+  }
+
+  #write(changes: readonly Change[], number = 0): ApplyResult {
+    const { cluster } = this
+    const request = `leader ${cluster.catalog.index} ${number}`
+    const transaction = { request, atMs: this.clock.nowMs(), changes }
     const applied = applyTransaction(cluster.catalog, transaction, cluster.catalog.index + 1)
     cluster.catalog = applied.catalog
     if (this.viewLagMs === 0) this.#show()
@@ -210,6 +221,32 @@ test('without a quorum it tries again ever more slowly, and goes on when there i
   assert.deepEqual(mesh.writtenAtMs, [])
   mesh.barrierFault = null
   await mesh.clock.run(3000)
+  assert.equal(mesh.cluster.tasks.length, 2)
+})
+
+test('of two that believe they lead, only the one that knows the last write is heard', async () => {
+  const former = meshWithService()
+  const next = new MeshTwin(former.cluster, former.clock)
+  former.writeDelayMs = 700
+  former.elect(1)
+  await former.clock.run(50)
+  next.elect(2)
+  await former.clock.run(200)
+  assert.equal(next.writtenAtMs.length, 1)
+  former.change(() => {})
+  await former.clock.run(3000)
+  assert.ok(former.writtenAtMs.length > 0)
+  assert.equal(former.cluster.tasks.length, 2)
+})
+
+test('an own write that comes late after all is no second one', async () => {
+  const mesh = meshWithService()
+  const unknown = new MeshError({ code: 'raft/outcome-unknown', request: 'r' })
+  mesh.faults = [unknown]
+  mesh.lateByMs = 2000
+  mesh.elect(1)
+  await mesh.clock.run(5000)
+  assert.equal(mesh.lateWrites, 1)
   assert.equal(mesh.cluster.tasks.length, 2)
 })
 
