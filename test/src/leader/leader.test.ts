@@ -10,6 +10,9 @@ import { Leader } from '../../../src/leader/leader.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { ClusterTwin, idOf } from '../orchestrator/cluster-twin.ts'
 
+/** Two leaders never draw the same ids. */
+let seeds = 1
+
 /** A mesh of one, which does what it is told, as slowly or as badly as a test wants. */
 class MeshTwin {
   readonly cluster: ClusterTwin
@@ -52,7 +55,7 @@ class MeshTwin {
         return () => (this.#changed = () => {})
       },
       clock: this.clock,
-      random: new SeededRandom(1),
+      random: new SeededRandom(seeds++),
       log: silentLog,
     })
     this.leader.start()
@@ -120,6 +123,8 @@ function meshWithService(): MeshTwin {
   const mesh = new MeshTwin()
   mesh.change(() => {
     mesh.cluster.addNode('n1')
+    // The node is known as ready: what is left to write is nothing but the tasks.
+    mesh.cluster.pass()
     mesh.cluster.addService('web', { Mode: { Replicated: { Replicas: 2 } } })
   })
   return mesh
