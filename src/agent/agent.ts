@@ -53,6 +53,7 @@ export class Agent {
   #tasks: readonly StoredObject[] | null = null
   #unwatch = (): void => {}
   #isStopping = false
+  #isRetiring = false
   #orphansGoing = 0
   #awaited: { readonly isSo: () => boolean; readonly resolve: () => void } | null = null
 
@@ -111,6 +112,7 @@ export class Agent {
 
   /** The node leaves its cluster: every task is drained and stopped, and nothing of it stays. */
   async retire(): Promise<void> {
+    this.#isRetiring = true
     this.#status.stops()
     this.update([])
     this.#isStopping = true
@@ -123,7 +125,7 @@ export class Agent {
     if (existing !== undefined) return existing.want(task.desired)
     const { cluster, node, hostname } = this.#options
     const targetPorts = this.#deps.targetPorts(task.serviceId)
-    const { clock, log, publish, drained, probe } = this.#deps
+    const { clock, log, drained, probe } = this.#deps
     const runner = new TaskRunner(task, {
       request: () => {
         const { platform } = this.#status
@@ -134,13 +136,18 @@ export class Agent {
       link: this.#link,
       clock,
       log,
-      publish,
+      publish: (key, value) => this.#publish(key, value),
       drained,
       probe,
       moved: (moved) => this.#moved(moved),
     })
     this.#runners.set(task.id, runner)
     if (this.#link.isReady) this.#introduce(runner)
+  }
+
+  /** Of a node that leaves, its last words stay: who replaces its tasks has to know that they ended. */
+  #publish(key: string, value: Json | null): void {
+    if (value !== null || !this.#isRetiring) this.#deps.publish(key, value)
   }
 
   #engineRead(containers: readonly ContainerState[]): void {

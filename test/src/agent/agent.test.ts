@@ -315,11 +315,20 @@ test('a node that stops says so at once, and takes nothing more', async () => {
   assert.equal(world.node()?.engineReady, false)
   world.drains[0]?.resolve()
   await stopping
+})
 
-  const leaving = await started()
-  const left = leaving.agent.retire()
-  assert.equal(leaving.node()?.engineReady, false)
-  await left
+test('a node that leaves removes all that it ran, and its last words are that it ended', async () => {
+  const world = await started()
+  await world.assign('t1')
+  const retiring = world.agent.retire()
+  await world.settle()
+  assert.equal(world.node()?.engineReady, false)
+  assert.equal(world.task('t1')?.draining, true)
+  world.drains[0]?.resolve()
+  await world.settle()
+  await retiring
+  assert.equal(world.engine.containers.size, 0)
+  assert.deepEqual([world.task('t1')?.state, world.task('t1')?.serving], ['shutdown', false])
 })
 
 test('the node says what its ingress cannot bind', async () => {
