@@ -9,14 +9,17 @@ export class MachineClock implements Clock {
   readonly #world: FakeClock
   /** What a timer throws comes here. */
   readonly #guard: (act: () => void) => void
+  /** By how much its wall clock is wrong. */
+  readonly #skewMs: number
   #rate = 1
   #anchor: { readonly worldMs: number; readonly localMs: number }
   /** What fell due during a pause, in order; null while the process runs. */
   #held: (() => void)[] | null = null
   #isOver = false
 
-  constructor(world: FakeClock, guard: (act: () => void) => void) {
+  constructor(world: FakeClock, guard: (act: () => void) => void, skewMs = 0) {
     this.#world = world
+    this.#skewMs = skewMs
     this.#guard = guard
     this.#anchor = { worldMs: world.monotonicMs(), localMs: 0 }
   }
@@ -26,7 +29,7 @@ export class MachineClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#world.nowMs()
+    return this.#world.nowMs() + this.#skewMs
   }
 
   monotonicMs(): number {

@@ -1,13 +1,16 @@
 /**
  * Whole clusters from seeds, until the time is over or a promise is broken:
  *
- *     bin/node test/sim/run.ts [--seed 1] [--minutes 1] [--until-failures 1] [--only]
+ *     bin/node test/sim/run.ts [--control] [--seed 1] [--minutes 1] [--until-failures 1] [--only]
  *
- * `--minutes` are of this processor's time. `--only` plays just the one seed, to look at a failure
- * again: a seed always plays the same. The exit code says whether all seeds passed.
+ * What is played is how managers agree; with `--control` what leaders, agents and engines make of
+ * what was agreed on. `--minutes` are of this processor's time. `--only` plays just the one seed, to
+ * look at a failure again: a seed always plays the same. The exit code says whether all seeds passed.
  */
 import { parseArgs } from 'node:util'
+import { ControlSearch } from './control/control-search.ts'
 import { SeedSearch } from './seed-search.ts'
+import type { Violation } from './violation.ts'
 
 const { values } = parseArgs({
   options: {
@@ -15,23 +18,48 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '1' },
     'until-failures': { type: 'string', default: '1' },
     only: { type: 'boolean', default: false },
+    control: { type: 'boolean', default: false },
   },
 })
 
-const search = new SeedSearch({
-  firstSeed: Number(values.seed),
-  cpuSeconds: values.only ? 0 : Number(values.minutes) * 60,
-  failuresWanted: Number(values['until-failures']),
-  onSeed: ({ setting, trace, violations, elections, agreed, simulatedMs }) => {
-    const length = `${Math.round(simulatedMs / 1000)} s`
-    console.log(
-      `seed ${setting.seed}: ${length}, ${elections} elections, ${agreed} entries, trace ${trace}`,
-    )
-    for (const { rule, what, atMs } of violations) {
-      console.log(`  VIOLATED ${rule} after ${atMs} ms: ${what}`)
-    }
-  },
-})
+const firstSeed = Number(values.seed)
+const cpuSeconds = values.only ? 0 : Number(values.minutes) * 60
+const failuresWanted = Number(values['until-failures'])
+
+const inSeconds = (ms: number): string => `${Math.round(ms / 1000)} s`
+
+function tell(facts: string, violations: readonly Violation[]): void {
+  console.log(facts)
+  for (const { rule, what, atMs } of violations) {
+    console.log(`  VIOLATED ${rule} after ${atMs} ms: ${what}`)
+  }
+}
+
+const agreement = (): SeedSearch =>
+  new SeedSearch({
+    firstSeed,
+    cpuSeconds,
+    failuresWanted,
+    onSeed: ({ setting, trace, violations, elections, agreed, simulatedMs }) => {
+      const facts = `${inSeconds(simulatedMs)}, ${elections} elections, ${agreed} entries`
+      tell(`seed ${setting.seed}: ${facts}, trace ${trace}`, violations)
+    },
+  })
+
+const control = (): ControlSearch =>
+  new ControlSearch({
+    firstSeed,
+    cpuSeconds,
+    failuresWanted,
+    seeds: Infinity,
+    onSeed: ({ seed, trace, violations, passes, starts, simulatedMs, convergedMs }) => {
+      const rest = convergedMs === null ? 'no rest' : `at rest after ${inSeconds(convergedMs)}`
+      const facts = `${inSeconds(simulatedMs)}, ${passes} passes, ${starts} containers, ${rest}`
+      tell(`seed ${seed}: ${facts}, trace ${trace}`, violations)
+    },
+  })
+
+const search = values.control ? control() : agreement()
 await search.run()
 console.log(search.describe())
 process.exit(search.failed.length > 0 ? 1 : 0)
