@@ -1,7 +1,11 @@
 import type { Json } from '../base/json.ts'
 
+const beyondAscii = /[^\0-\x7f]/
+
 /** Length of a text in UTF-8. */
 export function utf8Bytes(text: string): number {
+  // Nearly every text is plain, and this is asked for every record that arrives.
+  if (!beyondAscii.test(text)) return text.length
   let bytes = 0
   for (const character of text) {
     const point = character.codePointAt(0) ?? 0
@@ -16,7 +20,7 @@ export function utf8Bytes(text: string): number {
 export const jsonBytes = (value: Json): number => utf8Bytes(JSON.stringify(value))
 
 /** Version and punctuation of a record on the wire. */
-const overheadBytes = 32
+export const overheadBytes = 32
 
 export const recordBytes = (key: string, value: Json): number =>
   utf8Bytes(key) + jsonBytes(value) + overheadBytes

@@ -1,10 +1,14 @@
 import type { Json } from '../base/json.ts'
 import type { NodeId } from '../base/ids.ts'
+import { hash32 } from '../base/text-hash.ts'
 import { jsonBytes, recordBytes, utf8Bytes } from './record-bytes.ts'
 import type { DiscoveryOptions } from './options.ts'
-import type { Digest, Section } from './section.ts'
+import type { Digest, Section, Summary } from './section.ts'
 import type { DiscoveryRecord } from './types.ts'
 import { WriterLog } from './writer-log.ts'
+
+/** Into how many groups the writers are divided, by the hash of their ids. */
+export const writerGroups = 64
 
 export interface RecordSetGiven {
   readonly self: NodeId
@@ -19,6 +23,17 @@ export type PublishResult =
   | { readonly kind: 'published'; readonly record: DiscoveryRecord }
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'refused'; readonly because: 'key-too-long' | 'value-too-long' | 'full' }
+
+export interface Portion {
+  readonly maxBytes: number
+  /** Only of writers in these groups; of all when absent. */
+  readonly groups?: ReadonlySet<number>
+}
+
+export interface Missing {
+  readonly sections: Section[]
+  readonly isWhole: boolean
+}
 
 export type MergeResult =
   /** Null values are withdrawals. */
@@ -54,13 +69,33 @@ export class RecordSet {
     return [...this.#logs.values()].flatMap((log) => log.alive())
   }
 
-  digest(): Digest {
-    return [...this.#logs.values()].map(({ known }) => known)
+  /** Of the writers in these groups; of all when absent. */
+  digest(groups?: ReadonlySet<number>): Digest {
+    return this.#logsIn(groups).map(([, { known }]) => known)
+  }
+
+  summary(salt: number): Summary {
+    const sums = new Array<number>(writerGroups).fill(0)
+    for (const [, { known }] of this.#logs) {
+      const { node, epoch, through } = known
+      const group = groupOf(node)
+      sums[group] = ((sums[group] ?? 0) + hash32(`${node} ${epoch} ${through} ${salt}`)) % 2 ** 32
+    }
+    return { salt, sums }
+  }
+
+  /** Groups of which somebody with this summary knows something else. */
+  differences({ salt, sums }: Summary): number[] {
+    return this.summary(salt).sums.flatMap((sum, group) => (sum === sums[group] ? [] : [group]))
   }
 
   /** Writers of whom something in between was lost. */
   gaps(): NodeId[] {
     return [...this.#logs].filter(([, log]) => log.hasGap).map(([node]) => node)
+  }
+
+  hasGap(writer: NodeId): boolean {
+    return this.#logs.get(writer)?.hasGap === true
   }
 
   /** Says something of this node, or (null) no longer. */
@@ -105,11 +140,11 @@ export class RecordSet {
    * What somebody with this digest misses: whole sections, as many as `maxBytes` hold, but at least
    * one. `isWhole` when that was all.
    */
-  missingFor(digest: Digest, maxBytes: number): { sections: Section[]; isWhole: boolean } {
+  missingFor(digest: Digest, { maxBytes, groups }: Portion): Missing {
     const theirs = new Map(digest.map((known) => [known.node, known]))
     const sections: Section[] = []
     let bytes = 0
-    for (const [node, log] of this.#logs) {
+    for (const [node, log] of this.#logsIn(groups)) {
       const section = log.missingFor(theirs.get(node))
       if (section === null) continue
       for (const { key, value } of section.records) bytes += recordBytes(key, value)
@@ -136,6 +171,13 @@ export class RecordSet {
     this.#logs.delete(node)
     return log.alive().map((record) => ({ ...record, value: null }))
   }
+
+  #logsIn(groups: ReadonlySet<number> | undefined): [NodeId, WriterLog][] {
+    const all = [...this.#logs]
+    return groups === undefined ? all : all.filter(([node]) => groups.has(groupOf(node)))
+  }
 }
+
+const groupOf = (node: NodeId): number => hash32(node) % writerGroups
 
 const isSame = (left: Json, right: Json): boolean => JSON.stringify(left) === JSON.stringify(right)

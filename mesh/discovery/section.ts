@@ -29,3 +29,13 @@ export interface Known {
 }
 
 export type Digest = readonly Known[]
+
+/**
+ * All that is known, in one number for each group of writers: who compares them finds out where
+ * there is a difference, and needs to name the writers of those groups only. Salted, so that a
+ * difference which two sums hide shows the next time.
+ */
+export interface Summary {
+  readonly salt: number
+  readonly sums: readonly number[]
+}

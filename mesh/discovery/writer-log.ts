@@ -1,6 +1,6 @@
 import type { Json } from '../base/json.ts'
 import type { NodeId } from '../base/ids.ts'
-import { jsonBytes, recordBytes, utf8Bytes } from './record-bytes.ts'
+import { overheadBytes, recordBytes, utf8Bytes } from './record-bytes.ts'
 import type { DiscoveryOptions } from './options.ts'
 import type { Known, Section, VersionedValue } from './section.ts'
 import type { DiscoveryRecord } from './types.ts'
@@ -23,6 +23,7 @@ export class WriterLog {
   readonly #coverage: VersionCoverage
   #epoch: number
   #bytes = 0
+  #tombstones = 0
   /** Highest version of a tombstone that was dropped: who knows less must be told everything. */
   #forgottenThrough = 0
   /** When what an earlier epoch said is dropped; null when there is nothing of the kind. */
@@ -65,7 +66,7 @@ export class WriterLog {
   /** The writer's own next word. */
   append(key: string, value: Json, nowMs: number): DiscoveryRecord {
     const version = this.#coverage.through + 1
-    const entry = this.#put({ version, key, value }, nowMs)
+    const entry = this.#put({ version, key, value }, recordBytes(key, value), nowMs)
     this.#coverage.cover(version - 1, version)
     return this.#record(key, entry)
   }
@@ -78,8 +79,9 @@ export class WriterLog {
     for (const record of section.records) {
       const old = this.#entries.get(record.key)
       if (old?.epoch === this.#epoch && old.version >= record.version) continue
-      if (!this.#accepts(record)) continue
-      changed.push(this.#record(record.key, this.#put(record, nowMs)))
+      const bytes = recordBytes(record.key, record.value)
+      if (!this.#accepts(record.key, bytes)) continue
+      changed.push(this.#record(record.key, this.#put(record, bytes, nowMs)))
     }
     this.#coverage.cover(section.since, section.through)
     return changed
@@ -135,6 +137,7 @@ export class WriterLog {
   tick(nowMs: number): DiscoveryRecord[] {
     const isGraceOver = this.#dropOlderAtMs !== null && nowMs >= this.#dropOlderAtMs
     if (isGraceOver) this.#dropOlderAtMs = null
+    if (!isGraceOver && this.#tombstones === 0) return []
     const withdrawn: DiscoveryRecord[] = []
     for (const [key, entry] of this.#entries) {
       if (isGraceOver && entry.epoch < this.#epoch) withdrawn.push(this.#withdraw(key, entry))
@@ -167,21 +170,22 @@ export class WriterLog {
   }
 
   /** A writer keeps its limits; these are for one that does not, with room for what is going. */
-  #accepts({ key, value }: VersionedValue): boolean {
+  #accepts(key: string, bytes: number): boolean {
     const { maxKeyBytes, maxValueBytes, maxRecordsPerNode, maxBytesPerNode } = this.#options
-    if (utf8Bytes(key) > maxKeyBytes || jsonBytes(value) > maxValueBytes) return false
+    const keyBytes = utf8Bytes(key)
+    if (keyBytes > maxKeyBytes || bytes - keyBytes > maxValueBytes + overheadBytes) return false
     const isNew = !this.#entries.has(key)
     if (isNew && this.#entries.size >= maxRecordsPerNode * 2) return false
     return this.#bytes < maxBytesPerNode * 2
   }
 
-  #put({ version, key, value }: VersionedValue, nowMs: number): Entry {
+  #put({ version, key, value }: VersionedValue, bytes: number, nowMs: number): Entry {
     this.#drop(key)
-    const bytes = recordBytes(key, value)
     const buriedAtMs = value === null ? nowMs : null
     const entry: Entry = { epoch: this.#epoch, version, value, bytes, buriedAtMs }
     this.#entries.set(key, entry)
     this.#bytes += bytes
+    if (value === null) this.#tombstones++
     return entry
   }
 
@@ -191,7 +195,10 @@ export class WriterLog {
   }
 
   #drop(key: string): void {
-    this.#bytes -= this.#entries.get(key)?.bytes ?? 0
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    this.#bytes -= entry.bytes
+    if (entry.buriedAtMs !== null) this.#tombstones--
     this.#entries.delete(key)
   }
 

@@ -1,4 +1,5 @@
 import type { NodeId } from '../base/ids.ts'
+import { hash32 } from '../base/text-hash.ts'
 import { rumourOf, type MemberEntry, type MemberTable } from './member-table.ts'
 import type { Rumour } from './message.ts'
 import type { MemberState } from './types.ts'
@@ -70,14 +71,8 @@ function isNewer(held: Held, than: Held | undefined): boolean {
   return stateRank[held.state] > stateRank[than.state]
 }
 
-/** FNV-1a twice, for 52 bits: a difference that goes unnoticed is one in many millions of millions. */
-function hashOf(text: string): number {
-  let low = 0x811c9dc5
-  let high = 0x050c5d1f
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at)
-    low = Math.imul(low ^ code, 0x01000193)
-    high = Math.imul(high ^ code, 0x01000193)
-  }
-  return ((high >>> 0) % 2 ** 20) * 2 ** 32 + (low >>> 0)
-}
+const otherBasis = 0x050c5d1f
+
+/** 52 bits: a difference that goes unnoticed is one in millions of millions. */
+const hashOf = (text: string): number =>
+  (hash32(text, otherBasis) % 2 ** 20) * 2 ** 32 + hash32(text)

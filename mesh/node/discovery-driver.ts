@@ -5,19 +5,24 @@ import type { Log } from '../base/log.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import { discoveryDefaults, type DiscoveryOptions } from '../discovery/options.ts'
-import { RecordSet } from '../discovery/record-set.ts'
+import { RecordSet, writerGroups } from '../discovery/record-set.ts'
 import type { Digest, Section } from '../discovery/section.ts'
 import type { DiscoveryRecord } from '../discovery/types.ts'
 import type { Transport } from '../transport/transport.ts'
 import {
+  decodeDifferences,
   decodePublishedRecords,
+  decodeSummary,
   decodeSyncAnswer,
   decodeSyncQuestion,
+  encodeDifferences,
   encodePublishedRecords,
+  encodeSummary,
   encodeSyncAnswer,
   encodeSyncQuestion,
   maxPublishedRecordsBytes,
   recordsProtocol,
+  recordSumsProtocol,
   recordsTopic,
 } from '../wire/discovery-message.ts'
 import { isRefused } from '../wire/frames.ts'
@@ -46,11 +51,17 @@ const syncPeriodMs = 10_000
 const syncTimeoutMs = 5000
 /** After a loss was noticed; what was only overtaken has arrived by then. */
 const repairMs = 300
+/** Nobody who can be reached has it now; the regular comparison goes on. */
+const repairMsMax = 10_000
 /** Until gossipsub has made a new peer part of its mesh (its heartbeat is one second). */
 const settleMs = 2000
 const maxSyncs = 8
 const maxRounds = 64
 const answerBytes = 512 * 1024
+/** What is compared at once, so that no message grows with the cluster. */
+const groupsAtOnce = 8
+/** Who lost the last word of a writer cannot know it: it is said again how much was said. */
+const headDelaysMs = [400, 1200]
 
 /** Spreads what this node says, and gathers what the others say. */
 export class DiscoveryDriver {
@@ -67,6 +78,9 @@ export class DiscoveryDriver {
   #published = { epoch: 0, through: 0 }
   #isBatchDue = false
   #isRepairDue = false
+  /** Repairs in a row after which something was still missing. */
+  #fruitless = 0
+  #cancelHeads: (() => void)[] = []
   #isStopped = false
 
   constructor(deps: DiscoveryDriverDeps, { self, epoch, discovery }: DiscoveryDriverOptions) {
@@ -79,6 +93,7 @@ export class DiscoveryDriver {
     const options = { ...discoveryDefaults, ...discovery }
     this.#records = new RecordSet({ self, epoch, options, isMember })
     transport.onPublished(recordsTopic, (bytes) => this.#heard(bytes))
+    transport.onRequest(recordSumsProtocol, (from, frame) => this.#answerSummary(from, frame))
     transport.onRequest(recordsProtocol, (from, frame) => this.#answer(from, frame))
     transport.onConnection((node, event) => {
       if (event === 'up') this.#welcome(node)
@@ -125,7 +140,7 @@ export class DiscoveryDriver {
 
   stop(): void {
     this.#isStopped = true
-    for (const end of this.#ends) end()
+    for (const end of [...this.#ends, ...this.#cancelHeads]) end()
   }
 
   /** Broadcasts reach a new neighbour only after a moment: what it misses until then is compared, too. */
@@ -152,6 +167,20 @@ export class DiscoveryDriver {
       this.#transport.publish(recordsTopic, encodePublishedRecords(section))
       this.#published = { epoch, through: section.through }
     }
+    this.#sayHeadsLater()
+  }
+
+  /** After the last of a burst of words, and again. */
+  #sayHeadsLater(): void {
+    for (const cancel of this.#cancelHeads) cancel()
+    this.#cancelHeads = headDelaysMs.map((delayMs) =>
+      this.#clock.after(delayMs, () => {
+        const { through } = this.#published
+        for (const head of this.#records.ownNews(through, maxPublishedRecordsBytes)) {
+          this.#transport.publish(recordsTopic, encodePublishedRecords(head))
+        }
+      }),
+    )
   }
 
   #heard(bytes: Uint8Array): void {
@@ -160,7 +189,7 @@ export class DiscoveryDriver {
     if (isRefused(section)) return this.#log.debug({ ...section }, 'published records were refused')
     // A node that we do not know yet is in the catalog soon, and so may its records be here.
     const merged = this.#merge([section])
-    if (merged === 0 || this.#records.gaps().length > 0) this.#repairSoon()
+    if (merged === 0 || this.#records.hasGap(section.node)) this.#repairSoon()
   }
 
   /** How many were of members; those of others are refused. */
@@ -180,13 +209,21 @@ export class DiscoveryDriver {
   #repairSoon(): void {
     if (this.#isRepairDue) return
     this.#isRepairDue = true
-    this.#clock.after(repairMs + this.#random.below(repairMs), () => {
+    const fullMs = Math.min(repairMsMax, repairMs * 2 ** Math.min(this.#fruitless, 10))
+    this.#clock.after(fullMs + this.#random.below(repairMs), () => {
       this.#isRepairDue = false
       const [writer] = this.#records.gaps()
       const isInReach = writer !== undefined && this.#transport.connected().includes(writer)
       if (isInReach) this.#startSync(writer)
       else this.#syncWithAny()
     })
+  }
+
+  /** Several writers may have been missed. */
+  #repairFurther(): void {
+    const isWhole = this.#records.gaps().length === 0
+    this.#fruitless = isWhole ? 0 : this.#fruitless + 1
+    if (!isWhole && !this.#isStopped) this.#repairSoon()
   }
 
   #syncWithAny(): void {
@@ -203,15 +240,31 @@ export class DiscoveryDriver {
         const reason = error instanceof Error ? error.message : String(error)
         this.#log.debug({ node: peer, reason }, 'records could not be compared')
       })
-      .finally(() => this.#syncing.delete(peer))
+      .finally(() => {
+        this.#syncing.delete(peer)
+        this.#repairFurther()
+      })
+  }
+
+  /** Where the two differ is found out first; mostly they do not. */
+  async #sync(peer: NodeId): Promise<void> {
+    const question = encodeSummary(this.#records.summary(this.#random.below(2 ** 32)))
+    const frame = await this.#transport.request(peer, recordSumsProtocol, question, syncTimeoutMs)
+    const differing = decodeDifferences(frame)
+    if (isRefused(differing)) throw new MeshError({ code: 'discovery/bad-answer', ...differing })
+    for (let from = 0; from < differing.length && !this.#isStopped; from += groupsAtOnce) {
+      await this.#fillUp(peer, differing.slice(from, from + groupsAtOnce))
+    }
   }
 
   /** Asks for what we miss and gives what the peer misses, until neither gets any further. */
-  async #sync(peer: NodeId): Promise<void> {
+  async #fillUp(peer: NodeId, groups: readonly number[]): Promise<void> {
+    const portion = { maxBytes: answerBytes, groups: new Set(groups) }
     const given = new Set<string>()
     let sections: readonly Section[] = []
     for (let round = 0; round < maxRounds && !this.#isStopped; round++) {
-      const question = encodeSyncQuestion({ digest: this.#records.digest(), sections })
+      const digest = this.#records.digest(portion.groups)
+      const question = encodeSyncQuestion({ groups, digest, sections })
       const frame = await this.#transport.request(peer, recordsProtocol, question, syncTimeoutMs)
       if (this.#isStopped) return
       const answer = decodeSyncAnswer(frame)
@@ -219,27 +272,33 @@ export class DiscoveryDriver {
       const merged = this.#merge(answer.sections)
       this.#outlive(answer.digest)
       // A peer that refuses a section goes on missing it: nothing is given twice.
-      sections = this.#missingFor(answer.digest).sections.filter((one) => !given.has(nameOf(one)))
+      const missing = this.#records.missingFor(answer.digest, portion).sections
+      sections = missing.filter((one) => !given.has(nameOf(one)))
       for (const section of sections) given.add(nameOf(section))
       const isDone = answer.isWhole || merged === 0
       if (isDone && sections.length === 0) return
     }
   }
 
-  async #answer(from: NodeId, frame: Uint8Array): Promise<Uint8Array> {
-    const question = decodeSyncQuestion(frame)
-    if (isRefused(question)) {
-      this.#log.debug({ node: from, ...question }, 'a comparison of records was refused')
-      throw new MeshError({ code: 'discovery/bad-question' })
-    }
-    this.#merge(question.sections)
-    this.#outlive(question.digest)
-    const missing = this.#missingFor(question.digest)
-    return encodeSyncAnswer({ digest: this.#records.digest(), ...missing })
+  async #answerSummary(from: NodeId, frame: Uint8Array): Promise<Uint8Array> {
+    const summary = decodeSummary(frame)
+    if (isRefused(summary)) throw this.#refuse(from, summary.refused)
+    return encodeDifferences(this.#records.differences(summary))
   }
 
-  #missingFor(digest: Digest): { sections: Section[]; isWhole: boolean } {
-    return this.#records.missingFor(digest, answerBytes)
+  async #answer(from: NodeId, frame: Uint8Array): Promise<Uint8Array> {
+    const question = decodeSyncQuestion(frame)
+    if (isRefused(question)) throw this.#refuse(from, question.refused)
+    const groups = new Set(question.groups.slice(0, writerGroups))
+    this.#merge(question.sections)
+    this.#outlive(question.digest)
+    const missing = this.#records.missingFor(question.digest, { maxBytes: answerBytes, groups })
+    return encodeSyncAnswer({ digest: this.#records.digest(groups), ...missing })
+  }
+
+  #refuse(node: NodeId, refused: string): MeshError {
+    this.#log.debug({ node, refused }, 'a comparison of records was refused')
+    return new MeshError({ code: 'discovery/bad-question' })
   }
 
   /** See `RecordSet.outlive`: a peer may know a life of ours that claims to be later. */

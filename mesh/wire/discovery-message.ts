@@ -1,18 +1,21 @@
 import * as z from 'zod'
 import type { Json } from '../base/json.ts'
 import { isId, nodeId } from '../base/ids.ts'
-import type { Digest, Known, Section, VersionedValue } from '../discovery/section.ts'
+import type { Digest, Known, Section, Summary, VersionedValue } from '../discovery/section.ts'
 import { decodeJson, encodeJson, type FrameRefused } from './frames.ts'
 import { isNestedWithin } from './nesting.ts'
 
 /** Topic of what nodes newly say: one section a message. */
 export const recordsTopic = 'mesh/records/1'
-/** Protocol of comparing and filling up: one question, one answer. */
-export const recordsProtocol = '/mesh/records/1'
+/** Protocol of finding out where two differ: a summary for the groups that differ. */
+export const recordSumsProtocol = '/mesh/record-sums/1'
+/** Protocol of comparing and filling up some groups: one question, one answer. */
+export const recordsProtocol = '/mesh/records/2'
 export const maxPublishedRecordsBytes: number = 48 * 1024
 
-/** "This is what I know, and this is what you miss." */
+/** "This is what I know of writers in these groups, and this is what you miss." */
 export interface SyncQuestion {
+  readonly groups: readonly number[]
   readonly digest: Digest
   readonly sections: readonly Section[]
 }
@@ -25,9 +28,11 @@ export interface SyncAnswer {
   readonly isWhole: boolean
 }
 
+const maxSummaryBytes = 8 * 1024
 const maxSyncBytes = 4 * 1024 * 1024
 const maxNodes = 2048
 const maxRecords = 8192
+const maxGroups = 256
 const maxValueDepth = 32
 
 const id = z
@@ -70,8 +75,24 @@ const known: z.ZodType<Known> = z
 
 const digest = z.array(known).max(maxNodes)
 const sections = z.array(section).max(maxNodes)
-const question: z.ZodType<SyncQuestion> = z.object({ digest, sections })
+const groups = z.array(z.int().min(0).max(maxGroups)).max(maxGroups)
+const question: z.ZodType<SyncQuestion> = z.object({ groups, digest, sections })
 const answer: z.ZodType<SyncAnswer> = z.object({ digest, sections, isWhole: z.boolean() })
+const summary: z.ZodType<Summary> = z.object({
+  salt: z.uint32(),
+  sums: z.array(z.uint32()).max(maxGroups),
+})
+const differences: z.ZodType<readonly number[]> = groups
+
+export const encodeSummary = (told: Summary): Uint8Array => encodeJson(told)
+
+export const decodeSummary = (bytes: Uint8Array): Summary | FrameRefused =>
+  decodeBounded(summary, bytes, maxSummaryBytes)
+
+export const encodeDifferences = (groups: readonly number[]): Uint8Array => encodeJson(groups)
+
+export const decodeDifferences = (bytes: Uint8Array): readonly number[] | FrameRefused =>
+  decodeBounded(differences, bytes, maxSummaryBytes)
 
 export const encodePublishedRecords = (section: Section): Uint8Array =>
   encodeJson(wireSection(section))
@@ -81,8 +102,8 @@ export function decodePublishedRecords(bytes: Uint8Array): Section | FrameRefuse
   return decodeBounded(section, bytes, 2 * maxPublishedRecordsBytes)
 }
 
-export const encodeSyncQuestion = ({ digest, sections }: SyncQuestion): Uint8Array =>
-  encodeJson({ digest: digest.map(wireKnown), sections: sections.map(wireSection) })
+export const encodeSyncQuestion = ({ groups, digest, sections }: SyncQuestion): Uint8Array =>
+  encodeJson({ groups, digest: digest.map(wireKnown), sections: sections.map(wireSection) })
 
 export const decodeSyncQuestion = (bytes: Uint8Array): SyncQuestion | FrameRefused =>
   decodeBounded(question, bytes, maxSyncBytes)

@@ -3,10 +3,14 @@ import { nodeId } from '../../mesh/base/ids.ts'
 import type { Section } from '../../mesh/discovery/section.ts'
 import type { MessageBody, SwimMessage } from '../../mesh/membership/message.ts'
 import {
+  decodeDifferences,
   decodePublishedRecords,
+  decodeSummary,
   decodeSyncAnswer,
   decodeSyncQuestion,
+  encodeDifferences,
   encodePublishedRecords,
+  encodeSummary,
   encodeSyncAnswer,
   encodeSyncQuestion,
 } from '../../mesh/wire/discovery-message.ts'
@@ -17,6 +21,14 @@ import {
   type JoinReply,
   type JoinRequest,
 } from '../../mesh/wire/join-message.ts'
+import {
+  decodeMemberSyncAnswer,
+  decodeMemberSyncQuestion,
+  encodeMemberSyncAnswer,
+  encodeMemberSyncQuestion,
+  type MemberSyncAnswer,
+  type MemberSyncQuestion,
+} from '../../mesh/wire/member-sync-message.ts'
 import { decodeSwimMessage, encodeSwimMessage } from '../../mesh/wire/swim-message.ts'
 import {
   codec,
@@ -53,6 +65,18 @@ const swimMessages = bodies.map((body): SwimMessage => ({
     { kind: 'left', node: n2, incarnation: 4 },
   ],
 }))
+
+const [anyMessage] = swimMessages
+const rumours = anyMessage?.rumours ?? []
+const memberQuestions: MemberSyncQuestion[] = [
+  { kind: 'compare', fingerprint: 2 ** 51 },
+  { kind: 'digest', digest: [{ node: n1, incarnation: 3, state: 'suspect' }] },
+  { kind: 'news', rumours },
+]
+const memberAnswers: MemberSyncAnswer[] = [
+  { isSame: true, news: [], wanted: [] },
+  { isSame: false, news: rumours, wanted: [n2] },
+]
 
 const section: Section = {
   ...{ node: n1, epoch: 1_795_000_000_000, since: 0, through: 4, isWhole: true },
@@ -95,9 +119,22 @@ const targets: readonly FuzzTarget[] = [
     encode: encodePublishedRecords,
     decode: decodePublishedRecords,
   }),
-  codec('sync question', [{ digest, sections: [section] }], {
+  codec('sync question', [{ groups: [0, 63], digest, sections: [section] }], {
     encode: encodeSyncQuestion,
     decode: decodeSyncQuestion,
+  }),
+  codec('summary', [{ salt: 9, sums: [1, 2 ** 32 - 1] }], {
+    encode: encodeSummary,
+    decode: decodeSummary,
+  }),
+  codec('differences', [[0, 63]], { encode: encodeDifferences, decode: decodeDifferences }),
+  codec('member question', memberQuestions, {
+    encode: encodeMemberSyncQuestion,
+    decode: decodeMemberSyncQuestion,
+  }),
+  codec('member answer', memberAnswers, {
+    encode: encodeMemberSyncAnswer,
+    decode: decodeMemberSyncAnswer,
   }),
   codec('sync answer', [{ digest, sections: [section], isWhole: true }], {
     encode: encodeSyncAnswer,

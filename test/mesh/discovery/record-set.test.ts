@@ -28,7 +28,7 @@ function said(set: RecordSet, node: NodeId): Record<string, Json> {
 
 /** `to` asks `from` and gets all that it misses. */
 function pull(to: RecordSet, from: RecordSet, nowMs = 0): number {
-  const { sections } = from.missingFor(to.digest(), plenty)
+  const { sections } = from.missingFor(to.digest(), { maxBytes: plenty })
   for (const section of sections) to.merge(section, nowMs)
   return sections.length
 }
@@ -135,7 +135,8 @@ test('a node whose clock went back outlives what it said in the future', () => {
   pull(two, before)
   const after = setOf(a, 1000)
   after.publish('x', 'new', 0)
-  for (const section of two.missingFor(after.digest(), plenty).sections) after.merge(section, 0)
+  for (const section of two.missingFor(after.digest(), { maxBytes: plenty }).sections)
+    after.merge(section, 0)
   assert.equal(after.epoch, 9001)
   pull(two, after)
   assert.deepEqual(said(two, a), { x: 'new' })
@@ -198,7 +199,7 @@ test('an answer holds whole sections, as many as fit and at least one', () => {
   let rounds = 0
   for (let isWhole = false; !isWhole; rounds++) {
     assert.ok(rounds < 20)
-    const missing = hub.missingFor(reader.digest(), 7000)
+    const missing = hub.missingFor(reader.digest(), { maxBytes: 7000 })
     isWhole = missing.isWhole
     for (const section of missing.sections) reader.merge(section, 0)
   }

@@ -5,10 +5,14 @@ import type { Json } from '../../../mesh/base/json.ts'
 import { nodeId } from '../../../mesh/base/ids.ts'
 import type { Section } from '../../../mesh/discovery/section.ts'
 import {
+  decodeDifferences,
   decodePublishedRecords,
+  decodeSummary,
   decodeSyncAnswer,
   decodeSyncQuestion,
+  encodeDifferences,
   encodePublishedRecords,
+  encodeSummary,
   encodeSyncAnswer,
   encodeSyncQuestion,
 } from '../../../mesh/wire/discovery-message.ts'
@@ -38,10 +42,13 @@ test('sections, questions and answers come back as they were sent', () => {
   fc.assert(
     fc.property(section, fc.boolean(), (given, isWhole) => {
       const digest = [{ node, epoch: 5, through: 9 }]
-      const question = { digest, sections: [given] }
+      const question = { groups: [0, 63], digest, sections: [given] }
       assert.deepEqual(decodePublishedRecords(encodePublishedRecords(given)), given)
       assert.deepEqual(decodeSyncQuestion(encodeSyncQuestion(question)), question)
-      const answer = { ...question, isWhole }
+      const answer = { digest, sections: [given], isWhole }
+      const summary = { salt: 7, sums: [0, 2 ** 32 - 1] }
+      assert.deepEqual(decodeSummary(encodeSummary(summary)), summary)
+      assert.deepEqual(decodeDifferences(encodeDifferences([3, 4])), [3, 4])
       assert.deepEqual(decodeSyncAnswer(encodeSyncAnswer(answer)), answer)
     }),
     { numRuns: 100 },
@@ -75,7 +82,7 @@ test('values nested too deep, and frames too long, are refused without harm', ()
 test('damaged bytes never throw', () => {
   fc.assert(
     fc.property(section, fc.nat(), fc.nat(255), (given, at, byte) => {
-      const bytes = encodeSyncQuestion({ digest: [], sections: [given] })
+      const bytes = encodeSyncQuestion({ groups: [1], digest: [], sections: [given] })
       bytes[at % bytes.length] = byte
       assert.doesNotThrow(() => decodeSyncQuestion(bytes))
     }),
