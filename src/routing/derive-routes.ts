@@ -32,7 +32,7 @@ export function deriveRoutes({ view, self, version }: RouteInput): RouteTable {
 /** Every published port is listened on, whether a task accepts or not. */
 function listenersOf(service: ServiceView, serving: readonly ServingTask[]): Listener[] {
   return service.ports.filter(isRouted).map((port) => ({
-    protocol: 'tcp',
+    protocol: port.protocol === 'udp' ? 'udp' : 'tcp',
     port: port.publishedPort,
     serviceId: service.id,
     serviceName: service.name,
@@ -44,7 +44,7 @@ function listenersOf(service: ServiceView, serving: readonly ServingTask[]): Lis
 }
 
 const isRouted = (port: PortView): boolean =>
-  port.protocol === 'tcp' && port.publishMode === 'ingress' && port.publishedPort > 0
+  port.protocol !== 'sctp' && port.publishMode === 'ingress' && port.publishedPort > 0
 
 interface ServingTask {
   readonly endpoint: Omit<Endpoint, 'targetPort'>
@@ -95,8 +95,10 @@ function peersOf({ catalog, observed }: ClusterView, self: NodeId): Peer[] {
   return nodesOf(catalog)
     .filter((node) => node.id !== self)
     .map((node) => {
-      const said = observed.members.get(node.id)?.meta.dataPathAddress
-      return { node: node.id, address: said || node.mesh.DataPathAddress }
+      const member = observed.members.get(node.id)
+      const isDead = member?.state === 'dead' || member?.state === 'left'
+      const address = member?.meta.dataPathAddress || node.mesh.DataPathAddress
+      return { node: node.id, address, ...(isDead && { isDead }) }
     })
     .sort((left, right) => (left.node < right.node ? -1 : 1))
 }

@@ -45,8 +45,9 @@ test('a published port leads to every task that serves', () => {
   const twin = cluster()
   const table = routes(twin)
   assert.equal(table.version, 7)
-  assert.equal(table.listeners.length, 1, 'udp and host mode are not for the ingress')
-  const [listener] = table.listeners
+  const [listener, udp, ...others] = table.listeners
+  assert.deepEqual([udp?.protocol, udp?.port], ['udp', 8081])
+  assert.equal(others.length, 0, 'host mode is not for the ingress')
   assert.deepEqual(
     { ...listener, endpoints: [] },
     {
@@ -64,6 +65,18 @@ test('a published port leads to every task that serves', () => {
     assert.equal(endpoint.preferred, true)
     assert.equal(endpoint.generation, twin.task(endpoint.task)?.generation)
   }
+})
+
+test('peers that membership calls dead are marked, for their open connections', () => {
+  const twin = cluster()
+  twin.setMember('n3', 'dead')
+  assert.deepEqual(
+    routes(twin).peers.map(({ node, isDead }) => [node, isDead]),
+    [
+      [idOf('n2'), undefined],
+      [idOf('n3'), true],
+    ],
+  )
 })
 
 test('a port without tasks is listened on all the same, from creation to removal', () => {

@@ -18,7 +18,10 @@ function request(endpoints: readonly Endpoint[], patch: Partial<PickRequest> = {
     self: here,
     prefer: 'any',
     excluded: new Set(),
-    connections: () => 0,
+    balance: 'draws',
+    cost: () => 0,
+    source: '192.0.2.1',
+    turn: 0,
     random: new SeededRandom(1),
     ...patch,
   }
@@ -48,7 +51,7 @@ test('of two the one with fewer connections wins, so the fullest of all is never
   const picked = counts(
     request(
       ['a', 'b', 'c'].map((task) => endpoint(task)),
-      { connections },
+      { cost: connections },
     ),
   )
   assert.equal(picked.get('c'), undefined)
@@ -60,7 +63,7 @@ test('connections that stay open end up evenly spread', () => {
   const open = new Map<string, number>()
   const given = request(
     Array.from({ length: 8 }, (_, at) => endpoint(`t${at}`)),
-    { connections: (task) => open.get(task) ?? 0 },
+    { cost: (task) => open.get(task) ?? 0 },
   )
   for (let at = 0; at < 800; at++) {
     const task = pickBackend(given)?.task ?? ''

@@ -1,0 +1,46 @@
+/** Upper bounds of the latency histogram, in milliseconds; the last bucket has none. */
+export const latencyBoundsMs: readonly number[] = [
+  ...[1, 2.5, 5, 10, 25, 50, 100, 250, 500],
+  ...[1000, 2500, 5000, 10_000, 30_000],
+]
+
+/** Why a request got an answer of ours, or none. */
+export const failureKinds = [
+  'bad-request',
+  'client-timeout',
+  'client-gone',
+  'no-task',
+  'connect',
+  'broken-answer',
+  'answer-timeout',
+] as const
+
+export type FailureKind = (typeof failureKinds)[number]
+
+/** What has happened at a port, or at one task behind it. Numbers only: counting makes no objects. */
+export class HttpCounters {
+  requests = 0
+  inFlight = 0
+  retries = 0
+  ejections = 0
+  latencySumMs = 0
+  /** By the first digit of the status: 1xx at 1, … 5xx at 5. */
+  readonly statusClasses = new Float64Array(6)
+  /** As many as bounds, and one: not cumulative. */
+  readonly latencies = new Float64Array(latencyBoundsMs.length + 1)
+  readonly failures = new Float64Array(failureKinds.length)
+
+  answered(status: number, latencyMs: number): void {
+    const at = Math.floor(status / 100)
+    this.statusClasses[at] = (this.statusClasses[at] ?? 0) + 1
+    this.latencySumMs += latencyMs
+    let bucket = 0
+    while (bucket < latencyBoundsMs.length && latencyMs > (latencyBoundsMs[bucket] ?? 0)) bucket++
+    this.latencies[bucket] = (this.latencies[bucket] ?? 0) + 1
+  }
+
+  failed(kind: FailureKind): void {
+    const at = failureKinds.indexOf(kind)
+    this.failures[at] = (this.failures[at] ?? 0) + 1
+  }
+}
