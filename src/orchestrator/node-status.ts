@@ -1,5 +1,5 @@
 import type { Member } from '../../mesh/membership/types.ts'
-import type { Node, NodeRecord } from '../model/docker.ts'
+import type { Node, NodeDescription, NodeRecord } from '../model/docker.ts'
 import { hostOf } from '../model/host-port.ts'
 import type { NodeView } from '../model/node-view.ts'
 import type { Observed } from '../model/observed.ts'
@@ -22,13 +22,25 @@ export function updateNodes(
     const { ManagerStatus: _former, ...rest } = node.body
     const body: Node = {
       ...rest,
-      ...(record !== undefined && isPresent(presence) && { Description: record.description }),
+      ...(record !== undefined &&
+        isPresent(presence) && { Description: descriptionOf(node, record) }),
       Status: statusOf(node, { presence, unseenMs, record, address: hostOf(mesh.ControlAddress) }),
       ...(node.role === 'manager' && { ManagerStatus: { Addr: mesh.ControlAddress } }),
       Mesh: mesh,
     }
     if (!sameJson(body, node.body)) sheet.replaceNode(node, body)
   }
+}
+
+/** A daemon whose engine has not answered yet knows little of its node; what was known stays true. */
+function descriptionOf(
+  { body }: NodeView,
+  { engineReady, description }: NodeRecord,
+): NodeDescription {
+  if (engineReady) return description
+  const { Hostname, Runtime, ApiAddress } = description
+  const own = { Hostname, Runtime, ...(ApiAddress !== undefined && { ApiAddress }) }
+  return { ...body.Description, ...own }
 }
 
 interface Sighting {

@@ -2,7 +2,7 @@ import type { PortConfig } from '../model/docker.ts'
 import type { NodeView } from '../model/node-view.ts'
 import { isSameContainer } from '../model/same-container.ts'
 import { sameJson } from '../model/same-json.ts'
-import type { ServiceView } from '../model/service-view.ts'
+import { ingressPortsOf, type ServiceView } from '../model/service-view.ts'
 import type { TaskView } from '../model/task-view.ts'
 import { parseConstraint, satisfies } from './constraint.ts'
 
@@ -37,11 +37,7 @@ function lacksPorts({ body }: TaskView, service: ServiceView): boolean {
 }
 
 export const targetPortsOf = (service: ServiceView): number[] => [
-  ...new Set(
-    service.ports
-      .filter((port) => port.publishMode === 'ingress' && port.protocol === 'tcp')
-      .map((port) => port.targetPort),
-  ),
+  ...new Set(ingressPortsOf(service).map((port) => port.targetPort)),
 ]
 
 export const hostPortsOf = ({ body }: ServiceView): readonly PortConfig[] =>

@@ -2,11 +2,11 @@ import type { NodeId } from '../../../mesh/base/ids.ts'
 import { applyTransaction } from '../../../mesh/catalog/apply-transaction.ts'
 import type { Catalog } from '../../../mesh/catalog/catalog.ts'
 import type { Change } from '../../../mesh/catalog/types.ts'
-import type { Service } from '../../../src/model/docker.ts'
+import { nodesOf } from '../../../src/model/node-view.ts'
 import { type ServiceView, serviceById, servicesOf } from '../../../src/model/service-view.ts'
 import { taskById, type TaskView, tasksOf } from '../../../src/model/task-view.ts'
 import type { Agreed } from './agreement.ts'
-import { misfit } from './fitness.ts'
+import { brokenConstraint, misfit, shortage } from './fitness.ts'
 import type { ControlMachine } from './machine.ts'
 import type { ControlWorld } from './world.ts'
 
@@ -39,6 +39,7 @@ export class ControlChecker {
     }
     if (changes.length >= changesPerPass) return
     this.#judgeAssignments(seen, catalog)
+    this.#judgeNodes(catalog)
     for (const service of servicesOf(catalog)) {
       this.#judgeService(service, catalog, leader)
       this.#judgeHistory(service, catalog)
@@ -90,6 +91,19 @@ export class ControlChecker {
       if (task.node === null || taskById(before, task.id)?.node === task.node) continue
       const why = misfit(task, after)
       if (why !== null) this.#report('fits its node', `${brief(task)}: ${why}`)
+    }
+  }
+
+  /** Also of what was placed before something changed. */
+  #judgeNodes(catalog: Catalog): void {
+    const wanted = tasksOf(catalog).filter((task) => task.isWanted && !task.hasEnded)
+    for (const node of nodesOf(catalog)) {
+      if (node.availability !== 'active') continue
+      const own = wanted.filter((task) => task.node === node.id)
+      const why =
+        shortage(own, node.body) ??
+        own.map((task) => brokenConstraint(task, node.body)).find((broken) => broken !== null)
+      if (why) this.#report('fits its node', `${own.map(brief).join('; ')}: ${why}`)
     }
   }
 
@@ -183,7 +197,7 @@ const sharesPlace = (one: TaskView, other: TaskView): boolean =>
 
 /** It says so, for updates and rollbacks: nothing may ever run twice. */
 function isStopFirst({ body }: ServiceView): boolean {
-  const { UpdateConfig, RollbackConfig } = (body as Service).Spec
+  const { UpdateConfig, RollbackConfig } = body.Spec
   return UpdateConfig?.Order === 'stop-first' && RollbackConfig?.Order === 'stop-first'
 }
 

@@ -1,24 +1,28 @@
+import { unreachable } from '../../../mesh/base/assert.ts'
 import { shuffled } from '../../../mesh/base/random.ts'
 import type { ControlMachine } from './machine.ts'
 import type { RoughEngine } from './rough-engine.ts'
 import type { ControlWorld } from './world.ts'
 
-const kinds = [
+const wounds = [
   'crash',
   'crash',
   'power',
-  'partition',
-  'partition',
   'engine down',
   'engine hangs',
   'registry silent',
+  'memory shrinks',
+] as const
+
+const strokes = [
+  'partition',
+  'partition',
   'leader replaced',
   'leader replaced',
   'answers lost',
   'container dies',
   'container dies',
   'container removed',
-  'memory shrinks',
 ] as const
 
 /** Most of the machines stay whole: what is to be seen is how the rest copes. */
@@ -53,22 +57,28 @@ export class Faults {
   }
 
   #strike(): void {
+    const { random } = this.#world
+    if (random.below(2) === 0) this.#wound(this.#world.pick(wounds))
+    else this.#stroke(this.#world.pick(strokes))
+  }
+
+  #stroke(kind: (typeof strokes)[number]): void {
     const { managers, random, clock, tally } = this.#world
-    const kind = this.#world.pick(kinds)
     tally.count(kind)
     switch (kind) {
+      case 'partition':
+        return this.#partition()
       case 'leader replaced':
         return managers.replaceLeader()
       case 'answers lost':
         managers.lossPercent = 30
         return void clock.after(5000 + random.below(10_000), () => (managers.lossPercent = 0))
-      case 'partition':
-        return this.#partition()
       case 'container dies':
+        return this.#hitContainer(({ engine }, id) => engine.exit(id, random.below(2)))
       case 'container removed':
-        return this.#hitContainer(kind === 'container removed')
+        return this.#hitContainer(({ engine }, id) => engine.removeByHand(id))
       default:
-        return this.#wound(kind)
+        return unreachable(kind)
     }
   }
 
@@ -84,29 +94,26 @@ export class Faults {
     clock.after(300 + random.below(25_000), () => reach.heal())
   }
 
-  #hitContainer(isRemoved: boolean): void {
-    const { engine } = this.#world.pick(this.#world.machines)
-    const victim = engine.running[0]
-    if (victim === undefined) return
-    if (isRemoved) engine.removeByHand(victim.id)
-    else engine.exit(victim.id, this.#world.random.below(2))
+  #hitContainer(hit: (machine: ControlMachine, id: string) => void): void {
+    const machine = this.#world.pick(this.#world.machines)
+    const victim = machine.engine.running[0]
+    if (victim !== undefined) hit(machine, victim.id)
   }
 
-  #wound(
-    kind: 'crash' | 'power' | 'engine down' | 'engine hangs' | 'registry silent' | 'memory shrinks',
-  ): void {
-    const { machines, random, clock } = this.#world
+  #wound(kind: (typeof wounds)[number]): void {
+    const { machines, random, clock, tally } = this.#world
     const whole = machines.filter((machine) => !this.#wounded.has(machine))
     if (this.#wounded.size >= maxWounded) return
+    tally.count(kind)
     const machine = this.#world.pick(whole)
-    const mend = hurt(machine, kind)
-    const isDone = (): void => {
-      if (this.#wounded.get(machine) !== isDone) return
+    const cure = hurt(machine, kind)
+    const mend = (): void => {
+      if (this.#wounded.get(machine) !== mend) return
       this.#wounded.delete(machine)
-      mend()
+      cure()
     }
-    this.#wounded.set(machine, isDone)
-    clock.after(200 + random.below(20_000), isDone)
+    this.#wounded.set(machine, mend)
+    clock.after(200 + random.below(20_000), mend)
   }
 }
 
@@ -117,7 +124,7 @@ function restartWith(engine: RoughEngine, memoryBytes: number): void {
 }
 
 /** Returns what mends it. */
-function hurt(machine: ControlMachine, kind: string): () => void {
+function hurt(machine: ControlMachine, kind: (typeof wounds)[number]): () => void {
   const { engine } = machine
   switch (kind) {
     case 'crash':
@@ -135,8 +142,10 @@ function hurt(machine: ControlMachine, kind: string): () => void {
     case 'registry silent':
       engine.isRegistrySilent = true
       return () => (engine.isRegistrySilent = false)
-    default:
+    case 'memory shrinks':
       restartWith(engine, 1.5e9)
       return () => restartWith(engine, 4e9)
+    default:
+      return unreachable(kind)
   }
 }

@@ -10,7 +10,7 @@ export function misfit(task: TaskView, catalog: CatalogReader): string | null {
   const beside = tasksOf(catalog).filter((other) => other.node === task.node && !other.hasEnded)
   return (
     brokenConstraint(task, node) ??
-    shortage(beside, node, task) ??
+    (reservesAny(task) ? shortage(beside, node) : null) ??
     portConflict(task, beside) ??
     crowd(task, beside)
   )
@@ -25,19 +25,18 @@ export function brokenConstraint(task: TaskView, node: Node): string | null {
   return null
 }
 
-function shortage(beside: readonly TaskView[], node: Node, task: TaskView): string | null {
-  const { MemoryBytes = 0, NanoCPUs = 0 } = task.body.Spec.Resources?.Reservations ?? {}
-  if (MemoryBytes > 0 && reserved(beside, 'MemoryBytes') > node.Description.Resources.MemoryBytes) {
-    return 'more memory is reserved than there is'
-  }
-  if (NanoCPUs > 0 && reserved(beside, 'NanoCPUs') > node.Description.Resources.NanoCPUs) {
-    return 'more processors are reserved than there are'
-  }
+export function shortage(beside: readonly TaskView[], { Description }: Node): string | null {
+  const { MemoryBytes, NanoCPUs } = Description.Resources
+  if (reserved(beside, 'MemoryBytes') > MemoryBytes) return 'more memory is reserved than there is'
+  if (reserved(beside, 'NanoCPUs') > NanoCPUs) return 'more processors are reserved than there are'
   return null
 }
 
-export const reserved = (tasks: readonly TaskView[], what: 'MemoryBytes' | 'NanoCPUs'): number =>
+const reserved = (tasks: readonly TaskView[], what: 'MemoryBytes' | 'NanoCPUs'): number =>
   tasks.reduce((sum, { body }) => sum + (body.Spec.Resources?.Reservations?.[what] ?? 0), 0)
+
+const reservesAny = ({ spec: { reservations } }: TaskView): boolean =>
+  reservations.memoryBytes > 0 || reservations.nanoCpus > 0
 
 function portConflict(task: TaskView, beside: readonly TaskView[]): string | null {
   const wanted = portsOf(task)

@@ -1,3 +1,4 @@
+import { unreachable } from '../../../mesh/base/assert.ts'
 import { drawId } from '../../../mesh/base/ids.ts'
 import type { Change, StoredObject } from '../../../mesh/catalog/types.ts'
 import type { Service, ServiceSpec } from '../../../src/model/docker.ts'
@@ -5,6 +6,17 @@ import { creationOf, nodeChange, respec, specs } from './services.ts'
 import type { ControlWorld } from './world.ts'
 
 const images = ['good-1', 'good-2', 'good-3', 'slow-1', 'crash-1', 'missing-1']
+const orders = [
+  'image',
+  'image',
+  'image',
+  'scale',
+  'drain',
+  'label',
+  'constraint',
+  'remove',
+  'force',
+] as const
 const zones = ['a', 'b', 'c']
 
 /** Changes what is wanted, every few seconds, on any manager that takes it. */
@@ -46,22 +58,12 @@ export class Operator {
   }
 
   #act(): void {
-    const { random, tally } = this.#world
+    const { tally } = this.#world
     const node = this.#world.pick(this.#objects('node'))
     const spec = this.#world.pick(specs)
     const object = this.#service(spec.Name)
     if (object === undefined) return this.#create(spec)
-    const kind = [
-      'image',
-      'image',
-      'image',
-      'scale',
-      'drain',
-      'label',
-      'constraint',
-      'remove',
-      'force',
-    ][random.below(9)]
+    const kind = this.#world.pick(orders)
     tally.count(`operator: ${kind}`)
     switch (kind) {
       case 'image':
@@ -78,11 +80,10 @@ export class Operator {
         return this.#constrain(object)
       case 'remove':
         return this.#write({ kind: 'delete', ref: object, ifVersion: object.version })
-      default: {
-        const { TaskTemplate, ...rest } = specOf(object)
-        const ForceUpdate = (TaskTemplate.ForceUpdate ?? 0) + 1
-        return this.#update(object, { ...rest, TaskTemplate: { ...TaskTemplate, ForceUpdate } })
-      }
+      case 'force':
+        return this.#force(object)
+      default:
+        return unreachable(kind)
     }
   }
 
@@ -91,6 +92,12 @@ export class Operator {
     if (spec.Mode?.Replicated === undefined) return
     const Replicas = this.#world.random.below(7)
     this.#update(object, { ...spec, Mode: { Replicated: { Replicas } } })
+  }
+
+  #force(object: StoredObject): void {
+    const { TaskTemplate, ...rest } = specOf(object)
+    const ForceUpdate = (TaskTemplate.ForceUpdate ?? 0) + 1
+    this.#update(object, { ...rest, TaskTemplate: { ...TaskTemplate, ForceUpdate } })
   }
 
   #constrain(object: StoredObject): void {

@@ -208,7 +208,7 @@ export class EngineSession implements ContainerEngine {
       this.#engine.run(act).then(
         (answer) => void (this.#isOver || resolve(answer)),
         (error: unknown) => {
-          if (!this.#isOver) reject(error as Error)
+          if (!this.#isOver) reject(error)
         },
       )
     })
