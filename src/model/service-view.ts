@@ -94,3 +94,7 @@ function portView(port: PortConfig): PortView {
     publishMode: port.PublishMode || 'ingress',
   }
 }
+
+/** Ports that the ingress of every node listens on for it. */
+export const ingressPortsOf = ({ ports }: ServiceView): PortView[] =>
+  ports.filter(({ publishMode, protocol }) => publishMode === 'ingress' && protocol !== 'sctp')
