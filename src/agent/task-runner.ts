@@ -16,6 +16,8 @@ export interface TaskRunnerDeps {
   readonly request: () => RequestOrProblem
   /** The ingress will dial ports of it. */
   readonly hasPorts: boolean
+  /** Those that accept connections; absent: all. */
+  readonly probedPorts?: readonly number[]
   readonly nodeName: string
   readonly link: EngineLink
   readonly clock: Clock
@@ -62,6 +64,7 @@ export class TaskRunner {
       desired: task.desired,
       lastState: task.state,
       hasPorts: deps.hasPorts,
+      ...(deps.probedPorts !== undefined && { probedPorts: deps.probedPorts }),
     })
   }
 

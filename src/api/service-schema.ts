@@ -101,11 +101,11 @@ const portConfig = z
     PublishMode: z.enum(['', 'ingress', 'host']).exactOptional(),
   })
   .superRefine(({ Protocol, PublishMode }, context) => {
-    if (PublishMode === 'host' || !Protocol || Protocol === 'tcp') return
+    if (PublishMode === 'host' || Protocol !== 'sctp') return
     context.addIssue({
       code: 'custom',
       path: ['Protocol'],
-      message: 'has no effect yet in mode ingress (only "tcp" does)',
+      message: '"sctp" has no effect in mode ingress (only "tcp" and "udp" do)',
       params: { notYet: true },
     })
   }) as unknown as z.ZodType<PortConfig>

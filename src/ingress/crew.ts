@@ -4,6 +4,7 @@ import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
+import type { Place } from './place.ts'
 import { Tally, type TrafficReport } from './tally.ts'
 import type { FromWorker, ToWorker } from './worker-message.ts'
 
@@ -29,7 +30,7 @@ export interface CrewOptions {
 export interface CrewListener {
   /** By all workers. */
   onApplied(version: number): void
-  onListenFailed(port: number, code: string): void
+  onListenFailed(place: Place, code: string): void
   onPeerStatus(node: NodeId, answers: boolean): void
   onOpenConnections(task: string, open: number): void
   onWarning(message: string, facts: Facts): void
@@ -58,7 +59,7 @@ export class Crew {
   readonly #tally = new Tally()
   #identity: TunnelIdentity | null = null
   #table: RouteTable | null = null
-  #ports: Extract<ToWorker, { kind: 'ports' }> = { kind: 'ports', ports: [], dataPath: false }
+  #ports: Extract<ToWorker, { kind: 'ports' }> = { kind: 'ports', places: [], dataPath: false }
   readonly #draining = new Set<string>()
   readonly #peerStatus = new Map<NodeId, boolean>()
   #isFinishing = false
@@ -100,8 +101,8 @@ export class Crew {
     this.#tellAll({ kind: 'routes', table })
   }
 
-  setPorts(ports: ReadonlySet<number>, hasDataPath: boolean): void {
-    this.#ports = { kind: 'ports', ports: [...ports], dataPath: hasDataPath }
+  setPlaces(places: readonly Place[], hasDataPath: boolean): void {
+    this.#ports = { kind: 'ports', places, dataPath: hasDataPath }
     this.#tellAll(this.#ports)
   }
 
@@ -181,7 +182,7 @@ export class Crew {
         member.applied = message.version
         return this.#tellApplied()
       case 'listen-failed':
-        return listener.onListenFailed(message.port, message.code)
+        return listener.onListenFailed(message.place, message.code)
       case 'peer-status':
         member.answers.set(message.node, message.answers)
         return this.#tellPeerStatus(message.node)

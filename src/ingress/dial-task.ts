@@ -4,8 +4,11 @@ import type { Address, Loop } from './loop.ts'
 import type { Routes } from './routes.ts'
 import { TaskEnd } from './socket-end.ts'
 import type { TrafficBook } from './traffic.ts'
+import type { DatagramLoop } from './udp/datagram-loop.ts'
+import type { FlowDialHandler } from './udp/flow-end.ts'
+import { TaskFlow } from './udp/task-flow.ts'
 
-/** A connection that wants to reach one task: the contents of an OPEN. */
+/** A connection that wants to reach one task: the contents of an OPEN, and how long it waits. */
 export interface DialRequest {
   readonly task: string
   /** The assignment that the caller means: another one of the same task is not it. */
@@ -15,25 +18,34 @@ export interface DialRequest {
   readonly client: Address
   /** Where the client connected to. */
   readonly destination: Address
+  readonly protocol?: 'udp'
+  /** Absent: three seconds. Each node keeps its own: it is no part of an OPEN. */
+  readonly connectTimeoutMs?: number
 }
 
 /** Gives up a dial that is under way; later it does nothing. */
 export type CancelDial = () => void
 
-const connectTimeoutMs = 3000
+/** Each has a descriptor. */
+const flowsLimit = 8192
+export const defaultConnectTimeoutMs = 3000
 
 /** Dials tasks that run on this node, for its own clients and for its peers. */
 export class TaskDialer {
   readonly #loop: Loop
   readonly #routes: Routes
+  readonly #datagrams: DatagramLoop
   readonly #traffic: TrafficBook
+  #flows = 0
 
   constructor(deps: {
     readonly loop: Loop
+    readonly datagrams: DatagramLoop
     readonly routes: Routes
     readonly traffic: TrafficBook
   }) {
     this.#loop = deps.loop
+    this.#datagrams = deps.datagrams
     this.#routes = deps.routes
     this.#traffic = deps.traffic
   }
@@ -46,12 +58,26 @@ export class TaskDialer {
     }
     const given = {
       address,
-      timeoutMs: connectTimeoutMs,
+      timeoutMs: request.connectTimeoutMs ?? defaultConnectTimeoutMs,
       preface: prefaceOf(request),
       traffic: this.#traffic.of(request.task),
     }
     const end = new TaskEnd(this.#loop, given, handler)
     return () => end.cancel()
+  }
+
+  /** Answers before it returns: UDP has nothing to wait for. */
+  dialFlow(request: DialRequest, handler: FlowDialHandler): CancelDial {
+    const address = this.#routes.target(request.task, request.generation, request.targetPort)
+    if (address === null) handler.onFailed({ kind: 'gone' })
+    else if (this.#flows >= flowsLimit) handler.onFailed({ kind: 'failed', cause: 'overflow' })
+    else {
+      this.#flows += 1
+      const traffic = this.#traffic.of(request.task)
+      const onOver = (): void => void (this.#flows -= 1)
+      handler.onOpen(new TaskFlow({ datagrams: this.#datagrams, address, traffic, onOver }))
+    }
+    return () => {}
   }
 }
 

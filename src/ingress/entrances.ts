@@ -1,82 +1,80 @@
-import type { Acceptor, Conn, ConnectionHandler, Listening } from './loop.ts'
-import { Relay, type RelayDeps } from './relay.ts'
-import { ClientEnd } from './socket-end.ts'
-import type { TrafficBook } from './traffic.ts'
+import { Entrance, type EntranceDeps } from './entrance.ts'
+import type { Acceptor, Listening } from './loop.ts'
+import { placeKey, type Place } from './place.ts'
 
 export interface EntrancesOptions {
-  readonly listenAddress: string
-  /** Whether other threads listen on the same ports. */
+  /** Whether other threads listen in the same places. */
   readonly isShared: boolean
-  readonly services: TrafficBook
-  onListening(port: number): void
-  onListenFailed(port: number, code: string): void
+  onListenFailed(place: Place, code: string): void
 }
 
-/** A connection on which nothing passes for an hour is reset; looked at four times in it. */
-const idleLooks = 4
-const idleLookMs = 3_600_000 / idleLooks
+interface Listener {
+  readonly place: Place
+  readonly listening: Listening
+}
 
-/** The published ports of this thread, and everyone who came in through them. */
+/** The published TCP ports of this thread. */
 export class Entrances {
-  readonly #deps: RelayDeps
+  readonly #deps: EntranceDeps
   readonly #options: EntrancesOptions
-  readonly #listening = new Map<number, Listening>()
-  readonly #relays = new Set<Relay>()
-  readonly #endSweep: () => void
+  readonly #listeners = new Map<string, Listener>()
+  /** By port; those that were closed stay for as long as somebody is inside. */
+  readonly #entrances = new Map<number, Entrance>()
 
-  constructor(deps: RelayDeps, options: EntrancesOptions) {
+  constructor(deps: EntranceDeps, options: EntrancesOptions) {
     this.#deps = deps
     this.#options = options
-    this.#endSweep = deps.clock.every(idleLookMs, () => {
-      for (const relay of this.#relays) if (relay.countQuietLooks() > idleLooks) relay.reset()
-    })
   }
 
   get openConnections(): number {
-    return this.#relays.size
+    let open = 0
+    for (const entrance of this.#entrances.values()) open += entrance.openConnections
+    return open
   }
 
-  /** Listens on exactly these ports; connections of a closed one live on. */
-  setPorts(ports: ReadonlySet<number>): void {
-    for (const [port, listening] of this.#listening) {
-      if (ports.has(port)) continue
-      this.#listening.delete(port)
+  /** Listens in exactly these places; connections of a closed one live on. */
+  setPlaces(places: readonly Place[]): void {
+    const wanted = new Map(places.map((place) => [placeKey(place), place]))
+    for (const [key, { listening }] of this.#listeners) {
+      if (wanted.has(key)) continue
+      this.#listeners.delete(key)
       this.#deps.loop.unlisten(listening)
     }
-    for (const port of ports) if (!this.#listening.has(port)) this.#listen(port)
+    this.#forgetClosed()
+    for (const [key, place] of wanted) if (!this.#listeners.has(key)) this.#listen(key, place)
+  }
+
+  routesChanged(): void {
+    for (const entrance of this.#entrances.values()) entrance.routesChanged()
   }
 
   /** Resets every client. */
   resetAll(): void {
-    this.#endSweep()
-    for (const relay of this.#relays) relay.reset()
+    for (const entrance of this.#entrances.values()) entrance.stop()
   }
 
-  #listen(port: number): void {
-    const { listenAddress, isShared } = this.#options
+  #listen(key: string, place: Place): void {
+    const { port } = place
+    const entrance = this.#entrances.get(port) ?? new Entrance(port, this.#deps)
+    this.#entrances.set(port, entrance)
     const acceptor: Acceptor = {
-      onListening: () => this.#options.onListening(port),
+      onListening: () => {},
       onListenFailed: (code) => {
-        this.#listening.delete(port)
-        this.#options.onListenFailed(port, code)
+        this.#listeners.delete(key)
+        this.#options.onListenFailed(place, code)
       },
-      onAccept: (conn) => this.#accept(conn, port),
+      onAccept: (conn) => entrance.accept(conn),
     }
-    const spec = { host: listenAddress, port, shared: isShared }
-    this.#listening.set(port, this.#deps.loop.listen(spec, acceptor))
+    const spec = { ...place, shared: this.#options.isShared }
+    this.#listeners.set(key, { place, listening: this.#deps.loop.listen(spec, acceptor) })
   }
 
-  #accept(conn: Conn, port: number): ConnectionHandler | null {
-    const listener = this.#deps.routes.listener(port)
-    if (listener === undefined) return null
-    const traffic = this.#options.services.of(listener.serviceId)
-    const client = new ClientEnd(this.#deps.loop, conn, traffic)
-    const relay = new Relay({ client, port, traffic }, this.#deps, (finished) => {
-      this.#relays.delete(finished)
-    })
-    this.#relays.add(relay)
-    // One turn later: the loop hears of the handler first.
-    this.#deps.loop.atTurnEnd(() => relay.start())
-    return client
+  #forgetClosed(): void {
+    const open = new Set([...this.#listeners.values()].map(({ place }) => place.port))
+    for (const [port, entrance] of this.#entrances) {
+      if (open.has(port) || entrance.openConnections > 0) continue
+      this.#entrances.delete(port)
+      entrance.stop()
+    }
   }
 }

@@ -1,11 +1,12 @@
 import { unreachable } from '../../mesh/base/assert.ts'
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
+import type { Listener } from '../routing/route-table.ts'
 import type { FromIngress, ToIngress } from '../wire/ingress-message.ts'
 import type { ControlServer } from './control-server.ts'
 import { Crew, type WorkerEvents, type WorkerHandle } from './crew.ts'
-import type { Loop } from './loop.ts'
-import { PortKeeper } from './port-keeper.ts'
+import { placeKey, placesOf, type Place } from './place.ts'
+import { PortKeeper, type TryPlace } from './port-keeper.ts'
 
 export interface IngressOptions {
   readonly listenAddress: string
@@ -15,7 +16,9 @@ export interface IngressOptions {
 }
 
 export interface IngressDeps {
-  readonly loop: Loop
+  readonly tryPlace: TryPlace
+  /** All addresses of this machine, now. */
+  readonly localAddresses: () => readonly string[]
   readonly clock: Clock
   readonly log: Log
   readonly pid: number
@@ -29,6 +32,8 @@ const finishLimitMs = 10_000
 /** Without a meshd for this long, nobody will come back for this ingress. */
 export const aloneLimitMs = 600_000
 const countersPeriodMs = 1000
+/** Addresses of a machine come and go without a word. */
+const addressesPeriodMs = 5000
 
 /**
  * The main thread: takes meshd's word to the workers and theirs back, and keeps the ports. When
@@ -41,20 +46,21 @@ export class Ingress {
   readonly #keeper: PortKeeper
   #control: ControlServer | null = null
   #cancelAlone: () => void
-  readonly #endCounters: () => void
+  #listeners: readonly Listener[] = []
+  readonly #endTimers: (() => void)[]
   #isFinishing = false
   #isFinished = false
 
   constructor(options: IngressOptions, deps: IngressDeps) {
     this.#options = options
     this.#deps = deps
-    const { loop, clock, log, spawn } = deps
+    const { tryPlace, clock, log, spawn } = deps
     this.#keeper = new PortKeeper({
-      loop,
+      tryPlace,
       clock,
       log,
-      listenAddress: options.listenAddress,
-      onFree: (ports) => this.#portsChanged(ports),
+      isOwn: (host) => host === options.listenAddress || host === '::',
+      onFree: (places) => this.#placesChanged(places),
       onConflicts: (ports) => this.#tell({ kind: 'port-conflicts', ports }),
     })
     this.#crew = new Crew({
@@ -64,7 +70,7 @@ export class Ingress {
       spawn,
       listener: {
         onApplied: (version) => this.#tell({ kind: 'applied', version }),
-        onListenFailed: (port, code) => this.#keeper.lost(port, code),
+        onListenFailed: (place, code) => this.#keeper.lost(place, code),
         onPeerStatus: (node, answers) => this.#tell({ kind: 'peer-status', node, answers }),
         onOpenConnections: (task, open) => this.#tell({ kind: 'open-connections', task, open }),
         onWarning: (message, facts) => {
@@ -74,11 +80,14 @@ export class Ingress {
         onFinished: () => this.#end(),
       },
     })
-    this.#keeper.setWanted(new Set([options.dataPathPort]))
+    this.#want()
     this.#cancelAlone = this.#endWhenAlone()
-    this.#endCounters = clock.every(countersPeriodMs, () => {
-      this.#tell({ kind: 'counters', ...this.#crew.counters() })
-    })
+    this.#endTimers = [
+      clock.every(countersPeriodMs, () => {
+        this.#tell({ kind: 'counters', ...this.#crew.counters() })
+      }),
+      clock.every(addressesPeriodMs, () => this.#want()),
+    ]
   }
 
   attach(control: ControlServer): void {
@@ -91,14 +100,10 @@ export class Ingress {
         return this.#greet()
       case 'identity':
         return this.#crew.setIdentity(message.identity)
-      case 'routes': {
-        const published = message.table.listeners.map((listener) => listener.port)
+      case 'routes':
+        this.#listeners = message.table.listeners
         this.#crew.setRoutes(message.table)
-        if (!this.#isFinishing) {
-          this.#keeper.setWanted(new Set([this.#options.dataPathPort, ...published]))
-        }
-        return
-      }
+        return this.#want()
       case 'drain':
         return this.#crew.drain(message.task)
       case 'shutdown':
@@ -141,11 +146,27 @@ export class Ingress {
     }
   }
 
-  #portsChanged(free: ReadonlySet<number>): void {
-    const { dataPathPort } = this.#options
-    const published = new Set(free)
-    const hasDataPath = published.delete(dataPathPort)
-    this.#crew.setPorts(published, hasDataPath)
+  /** The data path stays where it is, also without any published port. */
+  #want(): void {
+    if (this.#isFinishing) return
+    const local = this.#deps.localAddresses()
+    const { listenAddress } = this.#options
+    // On a machine with IPv6, clients of both kinds come in through one listener.
+    const isDualStack = listenAddress === '0.0.0.0' && local.includes('::1')
+    const listen = isDualStack ? '::' : listenAddress
+    const published = placesOf(this.#listeners, { listen, local })
+    this.#keeper.setWanted([this.#dataPathPlace, ...published])
+  }
+
+  get #dataPathPlace(): Place {
+    const { listenAddress, dataPathPort } = this.#options
+    return { protocol: 'tcp', host: listenAddress, port: dataPathPort }
+  }
+
+  #placesChanged(free: readonly Place[]): void {
+    const dataPath = placeKey(this.#dataPathPlace)
+    const published = free.filter((place) => placeKey(place) !== dataPath)
+    this.#crew.setPlaces(published, published.length < free.length)
   }
 
   #endWhenAlone(): () => void {
@@ -159,7 +180,7 @@ export class Ingress {
   #end(): void {
     if (this.#isFinished) return
     this.#isFinished = true
-    this.#endCounters()
+    for (const end of this.#endTimers) end()
     this.#cancelAlone()
     this.#keeper.stop()
     this.#crew.terminate()

@@ -90,3 +90,8 @@ export function parseAddress(text: string): Address | null {
   const port = Number(digits)
   return host !== undefined && port >= 1 && port <= 65_535 ? { host, port } : null
 }
+
+/** An IPv4 client of a dual-stack listener is an IPv4 client. */
+export function plainHost(host: string | undefined): string {
+  return (host ?? '').replace(/^::ffff:(?=\d+\.)/, '')
+}

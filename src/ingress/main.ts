@@ -1,18 +1,24 @@
+import { randomInt } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import * as z from 'zod'
+import { assert } from '../../mesh/base/assert.ts'
 import { createLog } from '../runtime/logger.ts'
 import { firstSignal } from '../runtime/signals.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
+import { Census } from './census.ts'
 import { ControlServer } from './control-server.ts'
 import type { WorkerEvents, WorkerHandle } from './crew.ts'
 import { Ingress } from './ingress.ts'
+import { localAddresses } from './local-addresses.ts'
 import { NetLoop } from './net-loop.ts'
-import type { FromWorker, PlaneOptions } from './worker-message.ts'
+import { placeTrier } from './try-place.ts'
+import { NetDatagrams } from './udp/net-datagrams.ts'
+import type { FromWorker, PlaneOptions, WorkerData } from './worker-message.ts'
 
 /** The ingress process, started by meshd. Everything secret comes over the control socket. */
 const { values } = parseArgs({
@@ -58,10 +64,16 @@ const planeOptions: PlaneOptions = {
   isShared: workers > 1,
 }
 
+const seed = randomInt(2 ** 32 - 1)
+const memories = Array.from({ length: workers }, () => Census.memory())
+/** Of those, which no worker counts in. */
+const unused = [...memories.keys()]
+
 const ingress = new Ingress(
   { ...planeOptions, workers, version: ingressVersion },
   {
-    loop: new NetLoop(systemClock),
+    tryPlace: placeTrier({ loop: new NetLoop(systemClock), datagrams: new NetDatagrams() }),
+    localAddresses,
     clock: systemClock,
     log,
     pid: process.pid,
@@ -84,13 +96,21 @@ log.info({ workers, address: settings['listen-addr'] }, 'ingress is up')
 ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
 
 function spawnWorker(events: WorkerEvents): WorkerHandle {
-  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: planeOptions })
+  const own = unused.pop()
+  assert(own !== undefined, 'there are as many memories as workers')
+  const workerData: WorkerData = { options: planeOptions, census: { memories, own, seed } }
+  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData })
   let because = 'it ended'
   worker.on('message', (message: FromWorker) => events.onMessage(message))
   worker.on('error', (error) => {
     because = error instanceof Error ? (error.stack ?? error.message) : String(error)
   })
-  worker.on('exit', () => events.onGone(because))
+  worker.on('exit', () => {
+    // Whom it had counted went with it.
+    new Int32Array(memories[own] ?? Census.memory()).fill(0)
+    unused.push(own)
+    events.onGone(because)
+  })
   return {
     post: (message) => worker.postMessage(message, []),
     terminate: () => void worker.terminate(),

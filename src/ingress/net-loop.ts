@@ -12,6 +12,7 @@ import type {
   Loop,
   Slab,
 } from './loop.ts'
+import { plainHost } from './loop.ts'
 
 export interface NetLoopLimits {
   /** `send` answers false from here on. */
@@ -308,9 +309,4 @@ function addressOf(server: Server): Address {
   const address = server.address()
   assert(address !== null && typeof address === 'object', 'a TCP listener has a port')
   return { host: address.address, port: address.port }
-}
-
-/** An IPv4 client of a dual-stack listener is an IPv4 client. */
-function plainHost(host: string | undefined): string {
-  return (host ?? '').replace(/^::ffff:(?=\d+\.)/, '')
 }

@@ -6,6 +6,7 @@ import type { DialHandler } from './end.ts'
 import type { Address, Loop } from './loop.ts'
 import type { SecureChannel, SecureChannels } from './secure-channel.ts'
 import { Tunnel } from './tunnel.ts'
+import type { FlowDialHandler } from './udp/flow-end.ts'
 
 export interface PeerLinkDeps {
   readonly loop: Loop
@@ -22,7 +23,8 @@ export interface PeerLinkDeps {
 }
 
 const pingPeriodMs = 1000
-const deadAfterMs = 30_000
+/** Silent for longer it has lost its open streams; when membership calls it dead, without delay. */
+const deadAfterMs = 10_000
 const tunnelsPerPeer = 2
 /** A connection that carries this much is helped by a second one. */
 const busyStreams = 16
@@ -31,6 +33,8 @@ const firstRedialMs = 200
 const longestRedialMs = 3000
 /** Before numbers of streams could run out. */
 const renewAfterMs = 12 * 3_600_000
+/** Of what the peer's certificate has left: time enough to try again. */
+const renewAtShare = 0.8
 
 interface Line {
   tunnel: Tunnel | null
@@ -40,7 +44,9 @@ interface Line {
   /** The last PING was answered in time. */
   answers: boolean
   pings: number
-  readonly bornAtMs: number
+  /** By the wall clock: when a successor is due, and when the peer's certificate ends. */
+  renewAtMs: number
+  notAfterMs: number
   /** Serves until its successor does. */
   isOld: boolean
 }
@@ -58,6 +64,7 @@ export class PeerLink {
   #cancelRedial = (): void => {}
   readonly #endPings: () => void
   #told: boolean | null = null
+  #isDead = false
   #isStopped = false
 
   constructor(peer: { readonly node: NodeId; readonly address: Address }, deps: PeerLinkDeps) {
@@ -72,18 +79,29 @@ export class PeerLink {
   }
 
   get isReachable(): boolean {
-    for (const line of this.#lines) if (isUsable(line)) return true
+    for (const line of this.#lines) if (this.#isUsable(line)) return true
     return false
+  }
+
+  /** What membership says of the peer. */
+  setDead(isDead: boolean): void {
+    this.#isDead = isDead
+    if (isDead) for (const line of [...this.#lines, ...this.#retiring]) this.#giveUpDead(line)
   }
 
   /** On the least queued connection; null while none can take a stream. */
   dial(request: DialRequest, handler: DialHandler): CancelDial | null {
-    const usable = [...this.#lines].filter(isUsable).map((line) => line.tunnel)
-    const best = usable.filter((tunnel) => tunnel !== null).sort(byQueue)[0]
+    const best = this.#leastQueued((tunnel) => tunnel.hasRoom)
     if (best === undefined) return null
     const isBusy = best.openStreams >= busyStreams || best.queuedBytes >= busyBytes
     if (isBusy && this.#freshLines().length < tunnelsPerPeer) this.#connect()
     return best.dial(request, handler)
+  }
+
+  /** Likewise. */
+  dialFlow(request: DialRequest, handler: FlowDialHandler): CancelDial | null {
+    const best = this.#leastQueued((tunnel) => tunnel.hasRoomForFlow)
+    return best?.dialFlow(request, handler) ?? null
   }
 
   /** A new connection replaces the present ones, which end with their last stream. */
@@ -106,22 +124,29 @@ export class PeerLink {
 
   #connect(): void {
     const { loop, channels, clock } = this.#deps
+    const nowMs = clock.nowMs()
     const line: Line = {
       tunnel: null,
       channel: null,
       pingedAtMs: null,
       answers: false,
       pings: 0,
-      bornAtMs: clock.monotonicMs(),
+      renewAtMs: nowMs + renewAfterMs,
+      notAfterMs: Number.POSITIVE_INFINITY,
       isOld: false,
     }
     this.#lines.add(line)
     const channel = channels.connect(this.#address, this.#node, {
-      onOpen: () => {
+      onOpen: ({ notAfterMs }) => {
+        const leftMs = notAfterMs - clock.nowMs()
+        line.notAfterMs = notAfterMs
+        const dueMs = clock.nowMs() + Math.max(renewAtShare * leftMs, pingPeriodMs)
+        line.renewAtMs = Math.min(line.renewAtMs, dueMs)
         line.tunnel = new Tunnel(
           { loop, channel, isDialler: true },
           {
             onOffer: () => {},
+            onOfferFlow: () => {},
             onPing: () => {},
             onPong: (count) => this.#ponged(line, count),
             onDrain: (task) => this.#deps.onDrain(this.#node, task),
@@ -176,11 +201,30 @@ export class PeerLink {
       // Timers are not exact: half a period of grace keeps a busy moment from looking like a death.
       if (silentMs >= pingPeriodMs / 2) line.answers = false
       if (line.pingedAtMs === null) this.#ping(line)
-      if (silentMs > deadAfterMs) line.tunnel.destroy('no answer to PING')
+      if (silentMs >= deadAfterMs) line.tunnel.destroy('no answer to PING')
+      if (this.#isDead) this.#giveUpDead(line)
     }
     for (const line of this.#retiring) this.#endWhenIdle(line)
-    if (this.#freshLines().some((line) => nowMs - line.bornAtMs > renewAfterMs)) this.renew()
+    const dueMs = this.#deps.clock.nowMs()
+    if (this.#freshLines().some((line) => dueMs >= line.renewAtMs)) this.renew()
     if ([...this.#lines].some((line) => line.tunnel !== null)) this.#tell()
+  }
+
+  /** Silent by both accounts: nobody need wait for the streams in it. */
+  #giveUpDead(line: Line): void {
+    if (line.answers || line.pingedAtMs === null) return
+    line.tunnel?.destroy('no answer to PING, and dead')
+  }
+
+  #leastQueued(hasRoom: (tunnel: Tunnel) => boolean): Tunnel | undefined {
+    return [...this.#lines]
+      .filter((line) => this.#isUsable(line))
+      .flatMap(({ tunnel }) => (tunnel !== null && hasRoom(tunnel) ? [tunnel] : []))
+      .sort(byQueue)[0]
+  }
+
+  #isUsable({ tunnel, answers, notAfterMs }: Line): boolean {
+    return tunnel?.hasRoom === true && answers && this.#deps.clock.nowMs() < notAfterMs
   }
 
   #ping(line: Line): void {
@@ -215,7 +259,7 @@ export class PeerLink {
   }
 
   #endWhenIdle(line: Line): void {
-    if (line.tunnel !== null && line.tunnel.openStreams > 0) return
+    if (line.tunnel !== null && line.tunnel.openStreams + line.tunnel.openFlows > 0) return
     this.#retiring.delete(line)
     if (line.tunnel === null) line.channel?.destroy()
     else line.tunnel.destroy('replaced')
@@ -227,10 +271,6 @@ export class PeerLink {
     this.#told = answers
     this.#deps.onStatus(this.#node, answers)
   }
-}
-
-function isUsable(line: Line): boolean {
-  return line.tunnel !== null && line.tunnel.hasRoom && line.answers
 }
 
 function byQueue(left: Tunnel, right: Tunnel): number {

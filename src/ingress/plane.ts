@@ -3,12 +3,20 @@ import type { Clock } from '../../mesh/base/clock.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { Endpoint, RouteTable } from '../routing/route-table.ts'
 import type { TunnelIdentity } from '../wire/ingress-message.ts'
-import { TaskDialer, type CancelDial, type DialRequest } from './dial-task.ts'
+import type { Census } from './census.ts'
+import { DialGuard } from './dial-guard.ts'
+import {
+  defaultConnectTimeoutMs,
+  TaskDialer,
+  type CancelDial,
+  type DialRequest,
+} from './dial-task.ts'
 import { DrainWatch } from './drain-watch.ts'
 import type { DialHandler } from './end.ts'
 import { Entrances } from './entrances.ts'
 import { Load } from './load.ts'
 import type { Loop } from './loop.ts'
+import { placeKey, type Place } from './place.ts'
 import type { Dialer } from './relay.ts'
 import { Reminder } from './reminder.ts'
 import { Routes } from './routes.ts'
@@ -16,21 +24,30 @@ import type { SecureChannels } from './secure-channel.ts'
 import { TrafficBook } from './traffic.ts'
 import { TunnelPool } from './tunnel-pool.ts'
 import { TunnelServer } from './tunnel-server.ts'
+import type { DatagramLoop } from './udp/datagram-loop.ts'
+import type { FlowDialHandler } from './udp/flow-end.ts'
+import type { FlowDialer } from './udp/flow.ts'
+import { UdpEntrances } from './udp/udp-entrances.ts'
 import type { FromWorker, PlaneOptions, ToWorker } from './worker-message.ts'
 
 export interface PlaneDeps {
   readonly loop: Loop
+  readonly datagrams: DatagramLoop
   readonly channels: SecureChannels
   readonly clock: Clock
   readonly random: Random
+  readonly census: Census
   readonly tell: (message: FromWorker) => void
 }
 
 const countersPeriodMs = 1000
 const finishLookMs = 20
+/** For a peer to say that its own dial of a task has failed. */
+const answerMarginMs = 500
+const nothing: CancelDial = () => {}
 
 /** What one worker does: the published ports, the tunnels both ways, and the tasks of this node. */
-export class Plane implements Dialer {
+export class Plane implements Dialer, FlowDialer {
   readonly #options: PlaneOptions
   readonly #deps: PlaneDeps
   readonly #routes = new Routes()
@@ -38,6 +55,7 @@ export class Plane implements Dialer {
   readonly #tasks = new TrafficBook()
   readonly #taskDialer: TaskDialer
   readonly #entrances: Entrances
+  readonly #udpEntrances: UdpEntrances
   readonly #server: TunnelServer
   readonly #pool: TunnelPool
   readonly #drains: DrainWatch
@@ -51,17 +69,20 @@ export class Plane implements Dialer {
   constructor(options: PlaneOptions, deps: PlaneDeps) {
     this.#options = options
     this.#deps = deps
-    const { loop, clock, random, channels, tell } = deps
+    const { loop, datagrams, clock, random, channels, census, tell } = deps
     const routes = this.#routes
     this.#reminder = new Reminder(clock)
-    this.#taskDialer = new TaskDialer({ loop, routes, traffic: this.#tasks })
+    this.#taskDialer = new TaskDialer({ loop, datagrams, routes, traffic: this.#tasks })
     this.#pool = new TunnelPool({
       loop,
       clock,
       random,
       channels,
       onReachable: () => routes.wake(),
-      onDrain: (node, task) => routes.drainRemote(node, task),
+      onDrain: (node, task) => {
+        routes.drainRemote(node, task)
+        this.#udpEntrances.routesChanged()
+      },
       onStatus: (node, answers) => tell({ kind: 'peer-status', node, answers }),
       onRefused: (node, because) => this.#warn('no tunnel to a peer', node, because),
     })
@@ -70,20 +91,27 @@ export class Plane implements Dialer {
       clock,
       routes,
       dialer: this.#taskDialer,
+      traffic: this.#tasks,
       onListening: () => {},
-      onListenFailed: (code) => this.#listenFailed(options.dataPathPort, code),
+      onListenFailed: (code) => this.#listenFailed(this.#dataPathPlace, code),
       onRefused: (remote, because) => this.#warn('refused on the data path', remote, because),
     })
+    const shared = { routes, dialer: this, load: new Load(), clock, random, census }
+    const services = this.#services
+    const listening = {
+      isShared: options.isShared,
+      onListenFailed: (place: Place, code: string) => this.#listenFailed(place, code),
+    }
     this.#entrances = new Entrances(
-      { loop, routes, dialer: this, load: new Load(), clock, random },
       {
-        listenAddress: options.listenAddress,
-        isShared: options.isShared,
-        services: this.#services,
-        onListening: () => {},
-        onListenFailed: (port, code) => this.#listenFailed(port, code),
+        ...shared,
+        services,
+        loop,
+        onRefused: (remote, because) => this.#warn('refused at a published port', remote, because),
       },
+      listening,
     )
+    this.#udpEntrances = new UdpEntrances({ ...shared, services }, { ...listening, datagrams })
     this.#drains = new DrainWatch({
       clock,
       isDropped: (task) => this.#server.isDropped(task),
@@ -103,6 +131,7 @@ export class Plane implements Dialer {
         return this.#setPorts(message)
       case 'drain':
         this.#routes.drain(message.task)
+        this.#udpEntrances.routesChanged()
         this.#server.drain(message.task)
         return this.#drains.watch(message.task)
       case 'finish':
@@ -114,10 +143,19 @@ export class Plane implements Dialer {
 
   dial(endpoint: Endpoint, request: DialRequest, handler: DialHandler): CancelDial {
     if (endpoint.node === this.#routes.table?.self) return this.#taskDialer.dial(request, handler)
-    const cancel = this.#pool.dial(endpoint.node, request, handler)
-    if (cancel !== null) return cancel
-    handler.onFailed({ kind: 'gone' })
-    return () => {}
+    const limitMs = (request.connectTimeoutMs ?? defaultConnectTimeoutMs) + answerMarginMs
+    const guard = new DialGuard(handler, this.#deps.clock, limitMs)
+    const cancel = this.#pool.dial(endpoint.node, request, guard)
+    if (cancel === null) guard.onFailed({ kind: 'gone' })
+    return guard.guard(cancel ?? nothing)
+  }
+
+  dialFlow(endpoint: Endpoint, request: DialRequest, handler: FlowDialHandler): CancelDial {
+    const isLocal = endpoint.node === this.#routes.table?.self
+    if (isLocal) return this.#taskDialer.dialFlow(request, handler)
+    const cancel = this.#pool.dialFlow(endpoint.node, request, handler)
+    if (cancel === null) handler.onFailed({ kind: 'gone' })
+    return cancel ?? nothing
   }
 
   isReachable(endpoint: Endpoint): boolean {
@@ -129,10 +167,12 @@ export class Plane implements Dialer {
     this.#endCounters()
     this.#drains.stop()
     this.#entrances.resetAll()
+    this.#udpEntrances.setPlaces([])
     this.#pool.stop()
     this.#server.destroyAll()
     this.#deps.channels.unlisten()
     this.#deps.loop.stop()
+    this.#deps.datagrams.stop()
   }
 
   #setIdentity(identity: TunnelIdentity): void {
@@ -148,6 +188,8 @@ export class Plane implements Dialer {
     this.#routes.replace(table)
     this.#services.keepOnly(new Set(table.listeners.map((listener) => listener.serviceId)))
     this.#tasks.keepOnly(new Set(table.localTasks.map((task) => task.task)))
+    this.#entrances.routesChanged()
+    this.#udpEntrances.routesChanged()
     this.#server.recheckPeers()
     this.#dialPeers()
     this.#deps.tell({ kind: 'applied', version: table.version })
@@ -156,16 +198,20 @@ export class Plane implements Dialer {
   #setPorts(message: Extract<ToWorker, { kind: 'ports' }>): void {
     if (this.#isFinishing) return
     this.#hasDataPath = message.dataPath
-    this.#entrances.setPorts(new Set(message.ports))
+    this.#listen(message.places)
     if (message.dataPath) this.#listenForPeers()
     else this.#stopListeningForPeers()
+  }
+
+  #listen(places: readonly Place[]): void {
+    this.#entrances.setPlaces(places.filter(({ protocol }) => protocol === 'tcp'))
+    this.#udpEntrances.setPlaces(places.filter(({ protocol }) => protocol === 'udp'))
   }
 
   #listenForPeers(): void {
     if (this.#identity === null || !this.#hasDataPath || this.#isListeningForPeers) return
     this.#isListeningForPeers = true
-    const { listenAddress, dataPathPort, isShared } = this.#options
-    const spec = { host: listenAddress, port: dataPathPort, shared: isShared }
+    const spec = { ...this.#dataPathPlace, shared: this.#options.isShared }
     this.#deps.channels.listen(spec, this.#server)
   }
 
@@ -179,9 +225,14 @@ export class Plane implements Dialer {
     if (this.#identity !== null && table !== null) this.#pool.setPeers(table.peers)
   }
 
-  #listenFailed(port: number, code: string): void {
-    if (port === this.#options.dataPathPort) this.#isListeningForPeers = false
-    this.#deps.tell({ kind: 'listen-failed', port, code })
+  get #dataPathPlace(): Place {
+    const { listenAddress, dataPathPort } = this.#options
+    return { protocol: 'tcp', host: listenAddress, port: dataPathPort }
+  }
+
+  #listenFailed(place: Place, code: string): void {
+    if (placeKey(place) === placeKey(this.#dataPathPlace)) this.#isListeningForPeers = false
+    this.#deps.tell({ kind: 'listen-failed', place, code })
   }
 
   #warn(message: string, peer: string, because: string): void {
@@ -197,7 +248,7 @@ export class Plane implements Dialer {
 
   #finish(): void {
     this.#isFinishing = true
-    this.#entrances.setPorts(new Set())
+    this.#listen([])
     this.#server.finish()
     this.#stopListeningForPeers()
     const endLooking = this.#deps.clock.every(finishLookMs, () => {

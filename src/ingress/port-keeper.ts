@@ -1,30 +1,41 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
-import type { Listening, Loop } from './loop.ts'
+import { placeKey, portName, type Place } from './place.ts'
+
+/** Tries to listen for a moment, alone; the returned function gives it up. */
+export type TryPlace = (place: Place, outcome: TryOutcome) => () => void
+
+export interface TryOutcome {
+  readonly onFree: () => void
+  readonly onTaken: (code: string) => void
+}
 
 export interface PortKeeperOptions {
-  readonly loop: Loop
+  readonly tryPlace: TryPlace
   readonly clock: Clock
   readonly log: Log
-  readonly listenAddress: string
-  /** The ports that are ours to listen on have changed. */
-  onFree(ports: ReadonlySet<number>): void
-  /** The ports that somebody else holds have changed. */
-  onConflicts(ports: readonly number[]): void
+  /** Whether a node must have this address; others may be of one node alone, or come and go. */
+  isOwn(host: string): boolean
+  /** The places that are ours to listen in have changed. */
+  onFree(places: readonly Place[]): void
+  /** The ports that somebody else holds, here or there, have changed. */
+  onConflicts(ports: readonly string[]): void
 }
 
 const retryMs = 1000
 
 /**
- * Finds out whether a port is free before the workers share it: with SO_REUSEPORT alone, another
+ * Finds out whether a place is free before the workers share it: with SO_REUSEPORT alone, another
  * program of the same user, another meshd too, would silently get a part of the connections.
  */
 export class PortKeeper {
   readonly #options: PortKeeperOptions
-  #wanted: ReadonlySet<number> = new Set()
-  readonly #free = new Set<number>()
-  readonly #conflicts = new Set<number>()
-  readonly #probes = new Map<number, Listening>()
+  #wanted: ReadonlyMap<string, Place> = new Map()
+  readonly #free = new Map<string, Place>()
+  readonly #conflicts = new Map<string, Place>()
+  /** At addresses that this node does not have, now. */
+  readonly #absent = new Map<string, Place>()
+  readonly #probes = new Map<string, () => void>()
   readonly #endRetries: () => void
 
   constructor(options: PortKeeperOptions) {
@@ -32,78 +43,92 @@ export class PortKeeper {
     this.#endRetries = options.clock.every(retryMs, () => this.#retry())
   }
 
-  get conflicts(): readonly number[] {
-    return [...this.#conflicts].sort((left, right) => left - right)
+  /** By name, a port once however many of its places are taken. */
+  get conflicts(): readonly string[] {
+    const places = [...this.#conflicts.values()].sort((left, right) => left.port - right.port)
+    return [...new Set(places.map(portName))]
   }
 
-  setWanted(ports: ReadonlySet<number>): void {
-    this.#wanted = ports
-    const unwanted = [...this.#free].filter((port) => !ports.has(port))
-    for (const port of unwanted) this.#free.delete(port)
-    if (unwanted.length > 0) this.#tellFree()
-    const ended = [...this.#conflicts].filter((port) => !ports.has(port))
-    for (const port of ended) this.#conflicts.delete(port)
-    if (ended.length > 0) this.#options.onConflicts(this.conflicts)
-    for (const port of ports) {
-      if (!this.#free.has(port) && !this.#conflicts.has(port)) this.#probe(port)
-    }
+  setWanted(places: readonly Place[]): void {
+    this.#wanted = new Map(places.map((place) => [placeKey(place), place]))
+    const isUnwanted = (key: string): boolean => !this.#wanted.has(key)
+    if (deleteWhere(this.#free, isUnwanted)) this.#tellFree()
+    deleteWhere(this.#absent, isUnwanted)
+    if (deleteWhere(this.#conflicts, isUnwanted)) this.#options.onConflicts(this.conflicts)
+    for (const [key, place] of this.#wanted) if (!this.#isKnown(key)) this.#probe(key, place)
   }
 
   /** A worker could not listen after all: somebody was quicker. */
-  lost(port: number, code: string): void {
-    if (!this.#free.delete(port)) return
+  lost(place: Place, code: string): void {
+    const key = placeKey(place)
+    if (!this.#free.delete(key)) return
     this.#tellFree()
-    this.#conflict(port, code)
+    this.#taken(key, place, code)
   }
 
   stop(): void {
     this.#endRetries()
-    for (const probe of this.#probes.values()) this.#options.loop.unlisten(probe)
+    for (const giveUp of this.#probes.values()) giveUp()
     this.#probes.clear()
   }
 
+  #isKnown(key: string): boolean {
+    return this.#free.has(key) || this.#conflicts.has(key) || this.#absent.has(key)
+  }
+
   #retry(): void {
-    for (const port of this.#conflicts) this.#probe(port)
+    for (const [key, place] of [...this.#conflicts, ...this.#absent]) this.#probe(key, place)
   }
 
-  #probe(port: number): void {
-    if (this.#probes.has(port)) return
-    const { loop, listenAddress } = this.#options
-    const probe = loop.listen(
-      { host: listenAddress, port, shared: false },
-      {
-        onListening: () => {
-          this.#probes.delete(port)
-          loop.unlisten(probe)
-          loop.atTurnEnd(() => this.#isFree(port))
-        },
-        onListenFailed: (code) => {
-          this.#probes.delete(port)
-          if (this.#wanted.has(port)) this.#conflict(port, code)
-        },
-        onAccept: () => null,
+  #probe(key: string, place: Place): void {
+    if (this.#probes.has(key)) return
+    const giveUp = this.#options.tryPlace(place, {
+      onFree: () => {
+        this.#probes.delete(key)
+        this.#isFree(key, place)
       },
-    )
-    this.#probes.set(port, probe)
+      onTaken: (code) => {
+        this.#probes.delete(key)
+        if (this.#wanted.has(key)) this.#taken(key, place, code)
+      },
+    })
+    this.#probes.set(key, giveUp)
   }
 
-  #isFree(port: number): void {
-    if (!this.#wanted.has(port)) return
-    this.#free.add(port)
+  #isFree(key: string, place: Place): void {
+    if (!this.#wanted.has(key)) return
+    this.#absent.delete(key)
+    this.#free.set(key, place)
     this.#tellFree()
-    if (!this.#conflicts.delete(port)) return
-    this.#options.log.info({ port }, 'port is free again')
+    if (!this.#conflicts.delete(key)) return
+    this.#options.log.info(factsOf(place), 'port is free again')
     this.#options.onConflicts(this.conflicts)
   }
 
-  #conflict(port: number, code: string): void {
-    if (this.#conflicts.has(port)) return
-    this.#conflicts.add(port)
-    this.#options.log.warn({ port, code }, 'cannot listen on port; trying again every second')
+  #taken(key: string, place: Place, code: string): void {
+    if (code === 'EADDRNOTAVAIL' && !this.#options.isOwn(place.host)) {
+      this.#absent.set(key, place)
+      if (this.#conflicts.delete(key)) this.#options.onConflicts(this.conflicts)
+      return
+    }
+    this.#absent.delete(key)
+    if (this.#conflicts.has(key)) return
+    this.#conflicts.set(key, place)
+    const facts = { ...factsOf(place), code }
+    this.#options.log.warn(facts, 'cannot listen on port; trying again every second')
     this.#options.onConflicts(this.conflicts)
   }
 
   #tellFree(): void {
-    this.#options.onFree(new Set(this.#free))
+    this.#options.onFree([...this.#free.values()])
   }
+}
+
+const factsOf = (place: Place) => ({ port: portName(place), address: place.host })
+
+/** Whether there was one. */
+function deleteWhere(places: Map<string, Place>, isUnwanted: (key: string) => boolean): boolean {
+  const unwanted = [...places.keys()].filter(isUnwanted)
+  for (const key of unwanted) places.delete(key)
+  return unwanted.length > 0
 }

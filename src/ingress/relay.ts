@@ -148,8 +148,11 @@ export class Relay implements EndHandler, DialHandler {
       ),
       self,
       prefer: listener.options.prefer,
+      balance: listener.options.balance,
       excluded: this.#tried,
-      connections: (task) => load.of(task),
+      cost: (task) => load.of(task),
+      source: this.#client.remoteAddress.host,
+      turn: load.nextTurn(this.#port),
       random,
     })
   }
@@ -160,6 +163,7 @@ export class Relay implements EndHandler, DialHandler {
       generation: endpoint.generation,
       targetPort: endpoint.targetPort,
       proxyProtocol: listener.options.proxyProtocol,
+      connectTimeoutMs: listener.options.connectTimeoutMs,
       client: this.#client.remoteAddress,
       destination: this.#client.localAddress,
     }

@@ -1,10 +1,11 @@
 import { parseAddress, type Address } from './loop.ts'
+import { portName } from './place.ts'
 import type { Listener, LocalTask, Peer, RouteTable } from '../routing/route-table.ts'
 
 /** The route table of this moment, looked up by what a connection knows. */
 export class Routes {
   #table: RouteTable | null = null
-  #listeners: ReadonlyMap<number, Listener> = new Map()
+  #listeners: ReadonlyMap<string, Listener> = new Map()
   #tasks: ReadonlyMap<string, LocalTask> = new Map()
   #peers: ReadonlyMap<string, Peer> = new Map()
   /** Where the tasks run that clients may be sent to. */
@@ -20,7 +21,7 @@ export class Routes {
   /** Tables replace each other whole. */
   replace(table: RouteTable): void {
     this.#table = table
-    this.#listeners = new Map(table.listeners.map((listener) => [listener.port, listener]))
+    this.#listeners = new Map(table.listeners.map((listener) => [portName(listener), listener]))
     this.#tasks = new Map(table.localTasks.map((task) => [task.task, task]))
     this.#peers = new Map(table.peers.map((peer) => [peer.node, peer]))
     const endpoints = table.listeners.flatMap((listener) => listener.endpoints)
@@ -38,12 +39,16 @@ export class Routes {
     for (const tell of waiting) tell()
   }
 
-  listener(port: number): Listener | undefined {
-    return this.#listeners.get(port)
+  listener(port: number, protocol: Listener['protocol'] = 'tcp'): Listener | undefined {
+    return this.#listeners.get(portName({ protocol, port }))
   }
 
   isPeer(node: string): boolean {
     return this.#peers.has(node)
+  }
+
+  isPeerDead(node: string): boolean {
+    return this.#peers.get(node)?.isDead === true
   }
 
   /** Of a task of this node. */

@@ -1,3 +1,4 @@
+import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { DialHandler, End, EndHandler } from './end.ts'
 import type { Address, CloseCause, Conn, ConnectionHandler, Loop, Slab } from './loop.ts'
 import type { Traffic } from './traffic.ts'
@@ -5,9 +6,9 @@ import type { Traffic } from './traffic.ts'
 /** A socket of the loop as an end; counts as open in its traffic until it is closed. */
 abstract class SocketEnd implements End, ConnectionHandler {
   protected readonly loop: Loop
-  protected readonly traffic: Traffic
+  readonly traffic: Traffic
   protected abstract readonly conn: Conn
-  #handler: EndHandler | null = null
+  protected handler: EndHandler | null = null
   #isOpen = true
 
   constructor(loop: Loop, traffic: Traffic) {
@@ -18,7 +19,7 @@ abstract class SocketEnd implements End, ConnectionHandler {
   }
 
   setHandler(handler: EndHandler): void {
-    this.#handler = handler
+    this.handler = handler
   }
 
   send(slab: Slab, offset: number, length: number): boolean {
@@ -47,21 +48,21 @@ abstract class SocketEnd implements End, ConnectionHandler {
 
   onReceive(_conn: Conn, slab: Slab, offset: number, length: number): void {
     this.countReceived(length)
-    if (this.#handler === null) this.loop.release(slab)
-    else this.#handler.onReceive(this, slab, offset, length)
+    if (this.handler === null) this.loop.release(slab)
+    else this.handler.onReceive(this, slab, offset, length)
   }
 
   onEnd(): void {
-    this.#handler?.onEnd(this)
+    this.handler?.onEnd(this)
   }
 
   onDrained(): void {
-    this.#handler?.onDrained(this)
+    this.handler?.onDrained(this)
   }
 
   onClosed(_conn: Conn, cause: CloseCause): void {
     this.#over()
-    this.#handler?.onClosed(this, cause)
+    this.handler?.onClosed(this, cause)
   }
 
   protected abstract countSent(bytes: number): void
@@ -73,21 +74,52 @@ abstract class SocketEnd implements End, ConnectionHandler {
   }
 }
 
+/** What a trusted proxy said of a connection, and the bytes that came behind that. */
+export interface Introduction {
+  /** Null: the proxy speaks for itself. */
+  readonly header: ProxyHeader | null
+  readonly rest: Uint8Array | null
+}
+
 /** A connection that a client opened. */
 export class ClientEnd extends SocketEnd {
   protected readonly conn: Conn
+  #header: ProxyHeader | null = null
+  #rest: Uint8Array | null = null
+  #isPaused = true
 
   constructor(loop: Loop, conn: Conn, traffic: Traffic) {
     super(loop, traffic)
     this.conn = conn
   }
 
+  /** While it is paused: it speaks for somebody else, and has said this already. */
+  introduce({ header, rest }: Introduction): void {
+    this.#header = header
+    this.#rest = rest
+  }
+
   get remoteAddress(): Address {
-    return this.loop.remoteAddress(this.conn)
+    return this.#header?.source ?? this.loop.remoteAddress(this.conn)
   }
 
   get localAddress(): Address {
-    return this.loop.localAddress(this.conn)
+    return this.#header?.destination ?? this.loop.localAddress(this.conn)
+  }
+
+  override pause(): void {
+    this.#isPaused = true
+    super.pause()
+  }
+
+  override resume(): void {
+    this.#isPaused = false
+    const rest = this.#rest
+    if (rest !== null) {
+      this.#rest = null
+      this.handler?.onReceive(this, this.loop.slabOf(rest), 0, rest.length)
+    }
+    if (!this.#isPaused) super.resume()
   }
 
   protected countSent(bytes: number): void {

@@ -7,6 +7,8 @@ export interface TrafficCount {
   /** From clients towards tasks, and back. */
   readonly bytesIn: number
   readonly bytesOut: number
+  /** Datagrams that found no room, either way. */
+  readonly dropped: number
 }
 
 export class Traffic implements TrafficCount {
@@ -15,10 +17,11 @@ export class Traffic implements TrafficCount {
   failed = 0
   bytesIn = 0
   bytesOut = 0
+  dropped = 0
 
   count(): TrafficCount {
-    const { opened, open, failed, bytesIn, bytesOut } = this
-    return { opened, open, failed, bytesIn, bytesOut }
+    const { opened, open, failed, bytesIn, bytesOut, dropped } = this
+    return { opened, open, failed, bytesIn, bytesOut, dropped }
   }
 }
 
@@ -59,6 +62,7 @@ export function sumTraffic(counts: readonly TrafficCount[]): TrafficCount {
     sum.failed += count.failed
     sum.bytesIn += count.bytesIn
     sum.bytesOut += count.bytesOut
+    sum.dropped += count.dropped
   }
   return sum.count()
 }

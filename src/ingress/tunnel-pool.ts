@@ -3,6 +3,7 @@ import type { Peer } from '../routing/route-table.ts'
 import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
 import { parseAddress } from './loop.ts'
+import type { FlowDialHandler } from './udp/flow-end.ts'
 import { PeerLink, type PeerLinkDeps } from './peer-link.ts'
 
 /** The ways to all peers, kept warm: the first client of a peer does not wait for a handshake. */
@@ -30,6 +31,7 @@ export class TunnelPool {
       this.#addresses.set(node, text)
       this.#links.set(node, new PeerLink({ node, address }, this.#deps))
     }
+    for (const { node, isDead = false } of peers) this.#links.get(node)?.setDead(isDead)
   }
 
   isReachable(node: NodeId): boolean {
@@ -39,6 +41,11 @@ export class TunnelPool {
   /** Null while there is no way to that node. */
   dial(node: NodeId, request: DialRequest, handler: DialHandler): CancelDial | null {
     return this.#links.get(node)?.dial(request, handler) ?? null
+  }
+
+  /** Likewise. */
+  dialFlow(node: NodeId, request: DialRequest, handler: FlowDialHandler): CancelDial | null {
+    return this.#links.get(node)?.dialFlow(request, handler) ?? null
   }
 
   /** After the identity has changed. */

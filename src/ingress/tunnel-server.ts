@@ -7,14 +7,19 @@ import { Junction } from './junction.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
 import type { Routes } from './routes.ts'
 import type { ChannelAcceptor, ChannelHandler, SecureChannel } from './secure-channel.ts'
+import type { TrafficBook } from './traffic.ts'
 import { Tunnel, type TunnelLimits } from './tunnel.ts'
 import type { TunnelStream } from './tunnel-stream.ts'
+import { offerFlow } from './udp/offered-flow.ts'
+import type { TunnelFlow } from './udp/tunnel-flow.ts'
 
 export interface TunnelServerDeps {
   readonly loop: Loop
   readonly clock: Clock
   readonly routes: Routes
   readonly dialer: TaskDialer
+  /** Of the tasks of this node. */
+  readonly traffic: TrafficBook
   readonly limits?: TunnelLimits
   onListening(): void
   onListenFailed(code: string): void
@@ -22,13 +27,21 @@ export interface TunnelServerDeps {
 }
 
 /** A dialler pings every second: one that has been silent for this long is gone. */
-const silenceLimitMs = 30_000
-const sweepMs = 5000
+const silenceLimitMs = 10_000
+/** The same of one that membership calls dead. */
+const deadSilenceLimitMs = 2500
+const sweepMs = 500
+/** All its connections together: a descriptor each, on the side of the tasks. */
+const streamsPerPeer = 16_384
+/** A peer's node waits for a task, however long: the entry gives up before. */
+const longestConnectMs = 120_000
 /** Two for each of its workers is what a peer needs; more is somebody gone astray. */
 const tunnelsPerPeer = 256
 
 interface Entry {
   readonly peer: NodeId
+  /** When its certificate ends: a connection may live longer, but gets nothing new. */
+  readonly notAfterMs: number
   readonly tunnel: Tunnel
   lastPingMs: number
   /** Tasks that it was asked to send nothing more, and has not answered yet. */
@@ -75,18 +88,23 @@ export class TunnelServer implements ChannelAcceptor {
     const tunnel = new Tunnel(
       { loop, channel, isDialler: false, ...(limits === undefined ? {} : { limits }) },
       {
-        onOffer: (request, stream) => this.#offered(request, stream),
+        onOffer: (request, stream) => this.#offered(entry, request, stream),
+        onOfferFlow: (request, flow) => this.#offeredFlow(entry, request, flow),
         onPing: () => {
           entry.lastPingMs = clock.monotonicMs()
         },
         onPong: () => {},
         onDrain: () => {},
         onDropped: (task) => entry.undropped.delete(task),
-        onGone: () => this.#entries.delete(entry),
+        onGone: (reason, isViolation) => {
+          this.#entries.delete(entry)
+          if (isViolation) this.#deps.onRefused(peer.nodeId, reason)
+        },
       },
     )
     const entry: Entry = {
       peer: peer.nodeId,
+      notAfterMs: peer.notAfterMs,
       tunnel,
       lastPingMs: clock.monotonicMs(),
       undropped: new Set(),
@@ -140,15 +158,38 @@ export class TunnelServer implements ChannelAcceptor {
     return already >= tunnelsPerPeer ? 'too many connections of one node' : null
   }
 
-  #offered(request: DialRequest, stream: TunnelStream): void {
-    if (this.#isFinishing) stream.refuse()
-    else new OfferedStream(stream, this.#deps.dialer).start(request)
+  /** Null when an OPEN of this peer is welcome; else how to answer it. */
+  #unwelcome({ peer, notAfterMs }: Entry): 'refuse' | 'reset' | null {
+    if (this.#isFinishing || this.#deps.clock.nowMs() > notAfterMs) return 'refuse'
+    let open = 0
+    for (const entry of this.#entries) if (entry.peer === peer) open += entry.tunnel.openStreams
+    return open > streamsPerPeer ? 'reset' : null
+  }
+
+  #offered(entry: Entry, request: DialRequest, stream: TunnelStream): void {
+    const unwelcome = this.#unwelcome(entry)
+    if (unwelcome === 'refuse') stream.refuse()
+    else if (unwelcome === 'reset') stream.reset()
+    else {
+      const patient = { ...request, connectTimeoutMs: longestConnectMs }
+      new OfferedStream(stream, this.#deps.dialer).start(patient)
+    }
+  }
+
+  #offeredFlow(entry: Entry, request: DialRequest, flow: TunnelFlow): void {
+    if (this.#unwelcome(entry) === 'refuse') flow.refuse()
+    else offerFlow(flow, request, { dialer: this.#deps.dialer, traffic: this.#deps.traffic })
   }
 
   #sweep(): void {
-    const nowMs = this.#deps.clock.monotonicMs()
-    for (const { tunnel, lastPingMs } of this.#entries) {
-      if (nowMs - lastPingMs > silenceLimitMs) tunnel.destroy('the peer is silent')
+    const { clock, routes } = this.#deps
+    const nowMs = clock.monotonicMs()
+    for (const { peer, tunnel, lastPingMs } of this.#entries) {
+      const isDead = routes.isPeerDead(peer)
+      const limitMs = isDead ? deadSilenceLimitMs : silenceLimitMs
+      if (nowMs - lastPingMs <= limitMs) continue
+      this.#deps.onRefused(peer, isDead ? 'silent, and dead' : 'silent')
+      tunnel.destroy('the peer is silent')
     }
   }
 }

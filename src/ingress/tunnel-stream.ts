@@ -8,6 +8,7 @@ import {
   writeHeader,
   type Frame,
 } from '../wire/tunnel-frame.ts'
+import { compact } from './compact.ts'
 import type { DialHandler, End, EndHandler } from './end.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
 
@@ -17,8 +18,22 @@ export interface StreamHost {
   /** Sends a frame ahead of all data. */
   control(frame: Uint8Array): void
   /** The stream has something to collect. */
-  markReady(stream: TunnelStream): void
-  forget(stream: TunnelStream): void
+  markReady(stream: Carried): void
+  forget(stream: Carried): void
+}
+
+/** What a tunnel carries under a number: a stream of bytes, or a flow of datagrams. */
+export interface Carried {
+  readonly id: number
+  readonly queuedBytes: number
+  /** Null when the frame was fine; else how the peer broke the rules. */
+  receive(frame: Frame): string | null
+  /** It is over without a word to the peer, who said so itself or is gone. */
+  abandon(cause: CloseCause): void
+  /** Puts this turn's share into the write; true when more could follow in the next one. */
+  collect(into: Collector): boolean
+  /** After the write was handed over: only now may handlers send again. */
+  collected(): void
 }
 
 /** Gathers what leaves in one write. */
@@ -48,7 +63,7 @@ interface Piece {
 type Phase = 'dialling' | 'offered' | 'open' | 'dead'
 
 /** One client's connection inside a tunnel. Credit bounds what either side can hold of it. */
-export class TunnelStream implements End {
+export class TunnelStream implements End, Carried {
   readonly id: number
   readonly #host: StreamHost
   #phase: Phase
@@ -147,7 +162,6 @@ export class TunnelStream implements End {
     if (this.#phase === 'dialling') this.reset()
   }
 
-  /** Null when the frame was fine; else how the peer broke the rules. */
   receive(frame: Frame): string | null {
     switch (frame.type) {
       case frameType.data:
@@ -172,18 +186,18 @@ export class TunnelStream implements End {
       case frameType.drain:
       case frameType.dropped:
         return 'a frame of the connection on a stream'
+      case frameType.datagram:
+        return 'a frame of a flow on a stream'
       default:
         return 'unknown frame'
     }
   }
 
-  /** The stream is over without a word to the peer, who said so itself or is gone. */
   abandon(cause: CloseCause): void {
     if (this.#phase === 'dialling') this.#fail({ kind: 'failed', cause })
     else this.#close(cause)
   }
 
-  /** Puts this turn's share into the write; true when more could follow in the next one. */
   collect(into: Collector): boolean {
     let share = Math.min(streamShareBytes, this.#sendCredit)
     while (share > 0 && this.#outbox.length > 0) {
@@ -196,7 +210,6 @@ export class TunnelStream implements End {
     return this.#outbox.length > 0 && this.#sendCredit > 0
   }
 
-  /** After the write was handed over: only now may handlers send again. */
   collected(): void {
     if (this.#isDrainAwaited && this.#queuedBytes <= lowWaterBytes && this.#phase === 'open') {
       this.#isDrainAwaited = false
@@ -231,7 +244,8 @@ export class TunnelStream implements End {
     if (this.#isFinReceived) return 'DATA after FIN'
     if (payload.length > this.#receiveCredit) return 'more DATA than there was credit for'
     this.#receiveCredit -= payload.length
-    this.#inbox.push(payload)
+    // It may wait here, or with a client that does not read: not together with its neighbours.
+    this.#inbox.push(compact(payload))
     if (this.#inbox.length > inboxPieces) this.#inbox = [Buffer.concat(this.#inbox)]
     this.#deliver()
     return null

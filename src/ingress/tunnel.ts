@@ -16,10 +16,16 @@ import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
 import type { Loop, Slab } from './loop.ts'
 import type { SecureChannel } from './secure-channel.ts'
-import { TunnelStream, type Collector, type StreamHost } from './tunnel-stream.ts'
+import { TunnelStream, type Carried, type Collector, type StreamHost } from './tunnel-stream.ts'
+import type { FlowDialHandler } from './udp/flow-end.ts'
+import { TunnelFlow } from './udp/tunnel-flow.ts'
 
 export interface TunnelLimits {
   readonly streams: number
+  /** Of datagrams: a sender may invent as many as it likes, and streams must not suffer. */
+  readonly flows: number
+  /** So many OPENs in a row for which there is no room are no accident. */
+  readonly refusals: number
   /** Of data in one write: small enough that a PING does not wait long behind it. */
   readonly turnBytes: number
   /** Waiting control frames at which reading stops, and at which the peer is given up. */
@@ -29,6 +35,8 @@ export interface TunnelLimits {
 
 export const tunnelLimits: TunnelLimits = {
   streams: 4096,
+  flows: 4096,
+  refusals: 16_384,
   turnBytes: 512 * 1024,
   controlBytes: 256 * 1024,
   controlBytesLimit: 2 * 1024 * 1024,
@@ -37,14 +45,15 @@ export const tunnelLimits: TunnelLimits = {
 export interface TunnelListener {
   /** The peer wants a task of this node; answered through the stream. Never called on a dialler. */
   onOffer(request: DialRequest, stream: TunnelStream): void
+  onOfferFlow(request: DialRequest, flow: TunnelFlow): void
   onPing(): void
   onPong(count: number): void
   /** The peer will take no more connections for a task of its own. Only called on a dialler. */
   onDrain(task: string): void
   /** The peer will send a task of this node no more connections. Never called on a dialler. */
   onDropped(task: string): void
-  /** The tunnel is over, because the channel is or the peer broke the rules. */
-  onGone(because: string): void
+  /** The tunnel is over, because the channel is or, which is a violation, the peer broke the rules. */
+  onGone(because: string, isViolation: boolean): void
 }
 
 /**
@@ -58,11 +67,13 @@ export class Tunnel implements StreamHost {
   readonly #limits: TunnelLimits
   readonly #isDialler: boolean
   readonly #decoder = new FrameDecoder()
-  readonly #streams = new Map<number, TunnelStream>()
+  readonly #carried = new Map<number, Carried>()
+  #flows = 0
+  #refusals = 0
   #lastStream = 0
   #control: Uint8Array[] = []
   #controlBytes = 0
-  #ready = new Set<TunnelStream>()
+  #ready = new Set<Carried>()
   #isFlushPlanned = false
   #isWriting = false
   #isReadingHeld = false
@@ -85,11 +96,19 @@ export class Tunnel implements StreamHost {
   }
 
   get openStreams(): number {
-    return this.#streams.size
+    return this.#carried.size - this.#flows
+  }
+
+  get openFlows(): number {
+    return this.#flows
   }
 
   get hasRoom(): boolean {
-    return !this.#isGone && this.#streams.size < this.#limits.streams
+    return !this.#isGone && this.openStreams < this.#limits.streams
+  }
+
+  get hasRoomForFlow(): boolean {
+    return !this.#isGone && this.#flows < this.#limits.flows
   }
 
   /** What waits here to be written: how busy this connection is. */
@@ -103,9 +122,18 @@ export class Tunnel implements StreamHost {
   dial(request: DialRequest, handler: DialHandler): CancelDial {
     this.#lastStream += 1
     const stream = TunnelStream.dialled(this.#lastStream, this, handler)
-    this.#streams.set(stream.id, stream)
+    this.#carried.set(stream.id, stream)
     this.control(encodeTunnelFrame(stream.id, frameType.open, encodeOpen(request)))
     return () => stream.cancel()
+  }
+
+  /** Only while `hasRoomForFlow`. */
+  dialFlow(request: DialRequest, handler: FlowDialHandler): CancelDial {
+    this.#lastStream += 1
+    const flow = TunnelFlow.dialled(this.#lastStream, this, handler)
+    this.#addFlow(flow)
+    this.control(encodeTunnelFrame(flow.id, frameType.open, encodeOpen(request)))
+    return () => flow.cancel()
   }
 
   ping(count: number): void {
@@ -136,16 +164,13 @@ export class Tunnel implements StreamHost {
 
   /** The channel is gone. */
   lost(because: string): void {
-    if (this.#isGone) return
-    this.#isGone = true
-    for (const stream of this.#streams.values()) stream.abandon('reset')
-    this.#listener.onGone(because)
+    this.#end(because, false)
   }
 
   /** Ends the channel and every stream in it. */
   destroy(because: string): void {
     this.#channel.destroy()
-    this.lost(because)
+    this.#end(because, false)
   }
 
   control(frame: Uint8Array): void {
@@ -163,14 +188,19 @@ export class Tunnel implements StreamHost {
     this.#planFlush()
   }
 
-  markReady(stream: TunnelStream): void {
+  markReady(stream: Carried): void {
     this.#ready.add(stream)
     this.#planFlush()
   }
 
-  forget(stream: TunnelStream): void {
-    this.#streams.delete(stream.id)
+  forget(stream: Carried): void {
+    if (this.#carried.delete(stream.id) && stream instanceof TunnelFlow) this.#flows -= 1
     this.#ready.delete(stream)
+  }
+
+  #addFlow(flow: TunnelFlow): void {
+    this.#carried.set(flow.id, flow)
+    this.#flows += 1
   }
 
   #receiveFrame(frame: Frame): void {
@@ -194,6 +224,7 @@ export class Tunnel implements StreamHost {
       case frameType.credit:
       case frameType.ready:
       case frameType.gone:
+      case frameType.datagram:
         return this.#receiveForStream(frame)
       default:
         return unreachable(frame.type)
@@ -217,17 +248,29 @@ export class Tunnel implements StreamHost {
     }
     this.#lastStream = frame.stream
     const request = decodeOpen(frame.payload)
-    if (this.#streams.size >= this.#limits.streams) {
-      this.control(encodeTunnelFrame(frame.stream, frameType.reset))
+    const isFlow = request.protocol === 'udp'
+    if (isFlow ? !this.hasRoomForFlow : !this.hasRoom) return this.#refuseOpen(frame.stream)
+    this.#refusals = 0
+    if (isFlow) {
+      const flow = TunnelFlow.offered(frame.stream, this)
+      this.#addFlow(flow)
+      this.#listener.onOfferFlow(request, flow)
       return
     }
     const stream = TunnelStream.offered(frame.stream, this)
-    this.#streams.set(stream.id, stream)
+    this.#carried.set(stream.id, stream)
     this.#listener.onOffer(request, stream)
   }
 
+  /** The peer may count a stream as ended a moment before we do: only a flood is a violation. */
+  #refuseOpen(stream: number): void {
+    this.#refusals += 1
+    if (this.#refusals > this.#limits.refusals) this.#breakOff('a flood of OPEN')
+    else this.control(encodeTunnelFrame(stream, frameType.reset))
+  }
+
   #receiveForStream(frame: Frame): void {
-    const stream = this.#streams.get(frame.stream)
+    const stream = this.#carried.get(frame.stream)
     if (stream === undefined) {
       // Frames may still be under way for a stream that has been reset here.
       if (frame.stream > this.#lastStream) this.#breakOff('frame for a stream never opened')
@@ -238,7 +281,15 @@ export class Tunnel implements StreamHost {
   }
 
   #breakOff(because: string): void {
-    this.destroy(because)
+    this.#channel.destroy()
+    this.#end(because, true)
+  }
+
+  #end(because: string, isViolation: boolean): void {
+    if (this.#isGone) return
+    this.#isGone = true
+    for (const stream of this.#carried.values()) stream.abandon('reset')
+    this.#listener.onGone(because, isViolation)
   }
 
   #planFlush(): void {
@@ -268,9 +319,9 @@ export class Tunnel implements StreamHost {
   }
 
   /** Streams take turns: whoever has more to send goes to the end of the line. */
-  #collectStreams(batch: Batch): TunnelStream[] {
-    const collected: TunnelStream[] = []
-    const again: TunnelStream[] = []
+  #collectStreams(batch: Batch): Carried[] {
+    const collected: Carried[] = []
+    const again: Carried[] = []
     for (const stream of this.#ready) {
       if (batch.bytes >= this.#limits.turnBytes) break
       this.#ready.delete(stream)

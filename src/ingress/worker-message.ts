@@ -1,20 +1,21 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { Place } from './place.ts'
 import type { Facts, TrafficOf, TunnelIdentity } from '../wire/ingress-message.ts'
 
 /** What the main thread says to a worker. */
 export type ToWorker =
   | { readonly kind: 'identity'; readonly identity: TunnelIdentity }
   | { readonly kind: 'routes'; readonly table: RouteTable }
-  /** Published ports that are free to listen on, and whether the data path's is. */
-  | { readonly kind: 'ports'; readonly ports: readonly number[]; readonly dataPath: boolean }
+  /** Where published ports are free to listen on, and whether the data path's is. */
+  | { readonly kind: 'ports'; readonly places: readonly Place[]; readonly dataPath: boolean }
   | { readonly kind: 'drain'; readonly task: string }
   /** Accept nothing more; say `finished` once the last connection is gone. */
   | { readonly kind: 'finish' }
 
 export type FromWorker =
   | { readonly kind: 'applied'; readonly version: number }
-  | { readonly kind: 'listen-failed'; readonly port: number; readonly code: string }
+  | { readonly kind: 'listen-failed'; readonly place: Place; readonly code: string }
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
   | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
   | {
@@ -31,4 +32,16 @@ export interface PlaneOptions {
   readonly dataPathPort: number
   /** Whether other workers listen on the same ports. */
   readonly isShared: boolean
+}
+
+/** What a worker counts clients in; see `Census`. */
+export interface CensusShare {
+  readonly memories: readonly SharedArrayBuffer[]
+  readonly own: number
+  readonly seed: number
+}
+
+export interface WorkerData {
+  readonly options: PlaneOptions
+  readonly census: CensusShare
 }

@@ -49,11 +49,11 @@ export class IngressSupervisor {
   #table: RouteTable | null = null
   readonly #drains: IngressDrains
   readonly #peerListeners: ((node: NodeId, answers: boolean) => void)[] = []
-  readonly #conflictListeners: ((ports: readonly number[]) => void)[] = []
+  readonly #conflictListeners: ((ports: readonly string[]) => void)[] = []
   readonly #readyListeners: (() => void)[] = []
   readonly #stopListeners: (() => void)[] = []
   readonly #peerStatus = new Map<NodeId, boolean>()
-  #conflicts: readonly number[] = []
+  #conflicts: readonly string[] = []
   #traffic: IngressTraffic = { services: [], tasks: [] }
   #appliedVersion = 0
   #restarts = 0
@@ -85,7 +85,7 @@ export class IngressSupervisor {
     return this.#appliedVersion
   }
 
-  get portConflicts(): readonly number[] {
+  get portConflicts(): readonly string[] {
     return this.#conflicts
   }
 
@@ -130,8 +130,8 @@ export class IngressSupervisor {
     for (const [node, answers] of this.#peerStatus) listener(node, answers)
   }
 
-  /** All ports that this node should listen on and cannot, whenever they change. */
-  onPortConflicts(listener: (ports: readonly number[]) => void): void {
+  /** All ports (`80`, `53/udp`) that this node should listen on and cannot, whenever they change. */
+  onPortConflicts(listener: (ports: readonly string[]) => void): void {
     this.#conflictListeners.push(listener)
   }
 

@@ -5,7 +5,7 @@ import { Agent } from '../agent/agent.ts'
 import type { ContainerEngine } from '../containers/container-engine.ts'
 import { DockerEngine } from '../containers/docker-engine.ts'
 import { ProcessEngine } from '../containers/process-engine.ts'
-import { serviceById } from '../model/service-view.ts'
+import { ingressPortsOf, serviceById } from '../model/service-view.ts'
 import { feedAgent } from './agent-feed.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
@@ -40,6 +40,10 @@ const retireLimitMs = 60_000
 export async function startAgent(options: StartAgentOptions, deps: Deps): Promise<RunningAgent> {
   const { node, store, ingress, name } = options
   const engine = createEngine(options, deps)
+  const portsOf = (serviceId: string) => {
+    const service = serviceById(store.view.catalog, serviceId)
+    return service === undefined ? [] : ingressPortsOf(service)
+  }
   const agent = new Agent(
     {
       cluster: node.clusterId,
@@ -53,9 +57,10 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
       log: deps.log.child('agent'),
       engine,
       publish: (key, value) => node.publish(key, value),
-      targetPorts: (serviceId) =>
-        (serviceById(store.view.catalog, serviceId)?.ports ?? [])
-          .filter(({ protocol, publishMode }) => protocol === 'tcp' && publishMode === 'ingress')
+      targetPorts: (serviceId) => portsOf(serviceId).map(({ targetPort }) => targetPort),
+      probedPorts: (serviceId) =>
+        portsOf(serviceId)
+          .filter(({ protocol }) => protocol === 'tcp')
           .map(({ targetPort }) => targetPort),
       drained: (task, deadlineMs) => ingress.drained(task, deadlineMs),
       probe,

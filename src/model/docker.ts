@@ -155,7 +155,7 @@ export interface Task {
   readonly Restarts?: number
   /** Ours: an update made it, so how it fares decides how that goes on. */
   readonly IsUpdate?: true
-  /** Ours: TCP ports that the ingress was to dial at it when it was made. */
+  /** Ours: ports that the ingress was to dial at it when it was made. */
   readonly TargetPorts?: readonly number[]
 }
 

@@ -156,6 +156,7 @@ function size(
 /** Names of the options that mean something for a published UDP port. */
 export const udpOptions: readonly string[] = [
   'prefer',
+  'balance',
   'listen',
   'idle-timeout',
   'max-connections',

@@ -38,7 +38,8 @@ export function publishPorts(request: PortRequest): PublishedPorts {
     }
     const published = filled.PublishedPort || chooseFor(filled, request, chosen)
     if (published === null) return refused('every port from 30000 to 32767 is taken')
-    const problem = portProblem(catalog, published) ?? heldOnNodes(filled, published, request)
+    const problem =
+      portProblem(catalog, published, filled.Protocol) ?? heldOnNodes(filled, published, request)
     if (problem !== null) return refused(problem)
     const claim = portClaim(filled.Protocol ?? 'tcp', published)
     if (chosen.has(claim)) {
@@ -51,10 +52,14 @@ export function publishPorts(request: PortRequest): PublishedPorts {
 }
 
 /** Why no service may publish this port; null when it may. Ports of services are claims, not here. */
-export function portProblem(catalog: CatalogReader, port: number): string | null {
+export function portProblem(
+  catalog: CatalogReader,
+  port: number,
+  protocol: string = 'tcp',
+): string | null {
   if (!Number.isInteger(port) || port < 1 || port > 65_535) return `${port} is not a port`
   for (const node of nodesOf(catalog)) {
-    const use = ownUse(node, port)
+    const use = ownUse(node, port, protocol)
     if (use !== null) return `port ${port} is the ${use} of node ${node.name} itself`
   }
   return null
@@ -73,7 +78,7 @@ function hostPortProblem(
   const isOwn = current.some(
     (other) => other.PublishMode !== 'host' && isSamePort(other, Protocol, PublishedPort),
   )
-  if (holder === undefined || isOwn) return portProblem(catalog, PublishedPort)
+  if (holder === undefined || isOwn) return portProblem(catalog, PublishedPort, Protocol)
   const name = serviceById(catalog, holder.id)?.name ?? holder.id
   return `port ${PublishedPort}/${Protocol} is published on every node by service ${name}`
 }
@@ -103,9 +108,11 @@ function heldOnNodes(
 const isSamePort = (port: PortConfig, protocol: string, published: number): boolean =>
   (port.Protocol || 'tcp') === protocol && port.PublishedPort === published
 
-function ownUse(node: NodeView, port: number): string | null {
-  if (portOf(node.apiAddress) === port) return 'API and join port'
+/** A node itself speaks UDP on its gossip port alone. */
+function ownUse(node: NodeView, port: number, protocol: string): string | null {
   if (portOf(node.mesh.GossipAddress) === port) return 'gossip port'
+  if (protocol !== 'tcp') return null
+  if (portOf(node.apiAddress) === port) return 'API and join port'
   if (portOf(node.mesh.DataPathAddress) === port) return 'data path port'
   return null
 }
@@ -145,7 +152,7 @@ function chooseFor(
   for (let step = 0; step < count; step++) {
     const number = firstDynamicPort + ((start + step) % count)
     const isHeld = catalog.holder(portClaim(protocol, number)) !== undefined
-    if (!isHeld && isFree(number) && portProblem(catalog, number) === null) return number
+    if (!isHeld && isFree(number) && portProblem(catalog, number, protocol) === null) return number
   }
   return null
 }

@@ -2,7 +2,12 @@ import type { NodeId } from '../../mesh/base/ids.ts'
 import { defaultIngressOptions } from '../model/ingress-options.ts'
 import { nodesOf } from '../model/node-view.ts'
 import type { ClusterView, Observed } from '../model/observed.ts'
-import { type PortView, type ServiceView, servicesOf } from '../model/service-view.ts'
+import {
+  ingressPortsOf,
+  type PortView,
+  type ServiceView,
+  servicesOf,
+} from '../model/service-view.ts'
 import { hasEnded } from '../model/task-state.ts'
 import { taskById } from '../model/task-view.ts'
 import type { Endpoint, Listener, LocalTask, Peer, RouteTable } from './route-table.ts'
@@ -31,20 +36,21 @@ export function deriveRoutes({ view, self, version }: RouteInput): RouteTable {
 
 /** Every published port is listened on, whether a task accepts or not. */
 function listenersOf(service: ServiceView, serving: readonly ServingTask[]): Listener[] {
-  return service.ports.filter(isRouted).map((port) => ({
-    protocol: port.protocol === 'udp' ? 'udp' : 'tcp',
-    port: port.publishedPort,
-    serviceId: service.id,
-    serviceName: service.name,
-    options: service.mesh.ingress.get(port.publishedPort) ?? defaultIngressOptions,
-    endpoints: serving
-      .filter((task) => task.targets.has(String(port.targetPort)))
-      .map(({ endpoint }) => ({ ...endpoint, targetPort: port.targetPort })),
-  }))
+  return ingressPortsOf(service)
+    .filter(isRouted)
+    .map((port) => ({
+      protocol: port.protocol === 'udp' ? 'udp' : 'tcp',
+      port: port.publishedPort,
+      serviceId: service.id,
+      serviceName: service.name,
+      options: service.mesh.ingress.get(port.publishedPort) ?? defaultIngressOptions,
+      endpoints: serving
+        .filter((task) => task.targets.has(String(port.targetPort)))
+        .map(({ endpoint }) => ({ ...endpoint, targetPort: port.targetPort })),
+    }))
 }
 
-const isRouted = (port: PortView): boolean =>
-  port.protocol !== 'sctp' && port.publishMode === 'ingress' && port.publishedPort > 0
+const isRouted = (port: PortView): boolean => port.publishedPort > 0
 
 interface ServingTask {
   readonly endpoint: Omit<Endpoint, 'targetPort'>

@@ -11,8 +11,10 @@ export interface TaskMachineOptions {
   readonly desired: DesiredState
   /** What the catalog says of it: what happened before this daemon started. */
   readonly lastState: TaskState
-  /** It has target ports: it counts as running only when one of them accepts. */
+  /** It has target ports: it counts as running only when one of them accepts, where any can. */
   readonly hasPorts: boolean
+  /** Those of them that accept connections, as UDP does not; absent: all. */
+  readonly probedPorts?: readonly number[]
 }
 
 const pausedMessage = 'paused by hand'
@@ -59,9 +61,12 @@ export class TaskMachine {
     return this.#phase.kind === 'settling' && this.#container?.health === 'none'
   }
 
-  /** Where its ports can be dialled now. */
+  /** Where its ports can be dialled now, to see whether it accepts. */
   get targets(): readonly string[] {
-    return Object.values(this.#container?.targets ?? {})
+    const { probedPorts } = this.#options
+    return Object.entries(this.#container?.targets ?? {})
+      .filter(([port]) => probedPorts?.includes(Number(port)) ?? true)
+      .map(([, address]) => address)
   }
 
   step(input: TaskInput, nowMs: number): TaskEffect[] {
@@ -275,7 +280,9 @@ export class TaskMachine {
     if (this.#phase.kind !== 'settling') return []
     if (this.#mustEnd) return this.#pursue()
     if (!this.isProbed) return []
-    return this.#options.hasPorts ? [{ kind: 'probe-ports' }] : this.#runs('started')
+    const { hasPorts, probedPorts } = this.#options
+    const isSilent = !hasPorts || probedPorts?.length === 0
+    return isSilent ? this.#runs('started') : [{ kind: 'probe-ports' }]
   }
 
   /** Of a container that was started. */

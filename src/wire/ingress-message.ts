@@ -31,8 +31,8 @@ export type ToIngress =
 export type FromIngress =
   | { readonly kind: 'ready'; readonly version: string; readonly pid: number }
   | { readonly kind: 'applied'; readonly version: number }
-  /** All ports that another program holds now; an empty list when there are none any more. */
-  | { readonly kind: 'port-conflicts'; readonly ports: readonly number[] }
+  /** All ports (`80`, `53/udp`) that another program holds now; empty when there are none any more. */
+  | { readonly kind: 'port-conflicts'; readonly ports: readonly string[] }
   /** Whether a peer's data path answers. */
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
   | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
@@ -55,6 +55,8 @@ export interface TrafficOf {
   readonly failed: number
   readonly bytesIn: number
   readonly bytesOut: number
+  /** Datagrams that found no room, either way. */
+  readonly dropped: number
 }
 
 const node = z.string().transform((text) => nodeId(text))
@@ -137,12 +139,13 @@ const traffic = z.object({
   failed: count,
   bytesIn: count,
   bytesOut: count,
+  dropped: count,
 })
 
 export const fromIngress: z.ZodType<FromIngress> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), version: z.string(), pid: z.int() }),
   z.object({ kind: z.literal('applied'), version: count }),
-  z.object({ kind: z.literal('port-conflicts'), ports: z.array(port) }),
+  z.object({ kind: z.literal('port-conflicts'), ports: z.array(z.string()) }),
   z.object({ kind: z.literal('peer-status'), node, answers: z.boolean() }),
   z.object({ kind: z.literal('open-connections'), task: z.string(), open: count }),
   z.object({

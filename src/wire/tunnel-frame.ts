@@ -21,6 +21,7 @@ export const frameType = {
   pong: 9,
   drain: 10,
   dropped: 11,
+  datagram: 12,
 } as const
 
 export type FrameType = (typeof frameType)[keyof typeof frameType]
@@ -32,7 +33,7 @@ export interface Frame {
   readonly payload: Uint8Array
 }
 
-/** A connection that wants to reach one task of the peer. */
+/** A connection, or a flow of datagrams, that wants to reach one task of the peer. */
 export interface OpenPayload {
   readonly task: string
   readonly generation: number
@@ -40,6 +41,8 @@ export interface OpenPayload {
   readonly proxyProtocol: 'none' | 'v1' | 'v2'
   readonly client: { readonly host: string; readonly port: number }
   readonly destination: { readonly host: string; readonly port: number }
+  /** Datagrams instead of bytes: READY, GONE and RESET as ever, DATAGRAM for the rest. */
+  readonly protocol?: 'udp'
 }
 
 /** Payload length by type: [least, most]. */
@@ -55,6 +58,7 @@ const payloadLengths: Readonly<Record<FrameType, readonly [number, number]>> = {
   [frameType.pong]: [4, 4],
   [frameType.drain]: [1, 128],
   [frameType.dropped]: [1, 128],
+  [frameType.datagram]: [0, framePayloadLimit],
 }
 
 const connectionTypes: ReadonlySet<number> = new Set([
@@ -64,20 +68,34 @@ const connectionTypes: ReadonlySet<number> = new Set([
   frameType.dropped,
 ])
 
-/** Cuts a stream of chunks into frames. Holds back at most one frame; throws `tunnel/malformed`. */
+/**
+ * Cuts a stream of chunks into frames. Holds back at most one frame, copied once, however small the
+ * chunks are in which it comes; throws `tunnel/malformed`.
+ */
 export class FrameDecoder {
-  #rest: Uint8Array = new Uint8Array(0)
+  #held: Uint8Array[] = []
+  #heldBytes = 0
+  /** What must be there before it is worth looking. */
+  #neededBytes = frameHeaderBytes
 
   push(chunk: Uint8Array, onFrame: (frame: Frame) => void): void {
-    let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk])
+    this.#held.push(chunk)
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes < this.#neededBytes) return
+    let bytes = this.#held.length === 1 ? chunk : Buffer.concat(this.#held)
+    this.#neededBytes = frameHeaderBytes
     while (bytes.length >= frameHeaderBytes) {
       const { stream, type, length } = decodeHeader(bytes)
       const end = frameHeaderBytes + length
-      if (bytes.length < end) break
+      if (bytes.length < end) {
+        this.#neededBytes = end
+        break
+      }
       onFrame({ stream, type, payload: bytes.subarray(frameHeaderBytes, end) })
       bytes = bytes.subarray(end)
     }
-    this.#rest = bytes
+    this.#held = bytes.length === 0 ? [] : [bytes]
+    this.#heldBytes = bytes.length
   }
 }
 
@@ -143,13 +161,14 @@ export function decodeTask(payload: Uint8Array): string {
 const taskPattern = /^[\w.-]+$/
 
 const proxyCodes = ['none', 'v1', 'v2'] as const
+const udpFlag = 0x80
 
-/** generation(6) targetPort(2) proxyProtocol(1) client destination task(1 + …) */
+/** generation(6) targetPort(2) proxyProtocol(1), with a flag for UDP, client destination task(1 + …) */
 export function encodeOpen(open: OpenPayload): Uint8Array {
   const head = Buffer.alloc(9)
   head.writeUIntBE(open.generation, 0, 6)
   head.writeUInt16BE(open.targetPort, 6)
-  head[8] = proxyCodes.indexOf(open.proxyProtocol)
+  head[8] = proxyCodes.indexOf(open.proxyProtocol) | (open.protocol === 'udp' ? udpFlag : 0)
   const task = Buffer.from(open.task, 'latin1')
   const addresses = [open.client, open.destination].map(encodeSocketAddress)
   return Buffer.concat([head, ...addresses, Buffer.from([task.length]), task])
@@ -158,7 +177,8 @@ export function encodeOpen(open: OpenPayload): Uint8Array {
 /** Throws `tunnel/malformed`. */
 export function decodeOpen(payload: Uint8Array): OpenPayload {
   const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength)
-  const proxyProtocol = proxyCodes[bytes[8] ?? proxyCodes.length]
+  const code = bytes[8] ?? 0
+  const proxyProtocol = proxyCodes[code & ~udpFlag]
   if (proxyProtocol === undefined) throw malformed('OPEN with an unknown preface')
   const client = decodeSocketAddress(bytes, 9)
   const destination = decodeSocketAddress(bytes, client.end)
@@ -175,6 +195,7 @@ export function decodeOpen(payload: Uint8Array): OpenPayload {
     proxyProtocol,
     client: client.address,
     destination: destination.address,
+    ...((code & udpFlag) !== 0 && { protocol: 'udp' as const }),
   }
 }
 

@@ -168,7 +168,7 @@ function json(
 }
 
 const n1 = nodeId('1'.repeat(25))
-const traffic = { id: 's1', opened: 3, open: 1, failed: 0, bytesIn: 10, bytesOut: 20 }
+const traffic = { id: 's1', opened: 3, open: 1, failed: 0, bytesIn: 10, bytesOut: 20, dropped: 0 }
 const toMessages: ToIngress[] = [
   { kind: 'hello', version: '0.1.0' },
   { kind: 'drain', task: 't1' },
@@ -202,7 +202,7 @@ const toMessages: ToIngress[] = [
 const fromMessages: FromIngress[] = [
   { kind: 'ready', version: '0.1.0', pid: 7 },
   { kind: 'applied', version: 3 },
-  { kind: 'port-conflicts', ports: [80, 443] },
+  { kind: 'port-conflicts', ports: ['80', '53/udp'] },
   { kind: 'peer-status', node: n1, answers: true },
   { kind: 'open-connections', task: 't1', open: 2 },
   { kind: 'counters', services: [traffic], tasks: [traffic] },

@@ -269,7 +269,8 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       loop.resume(conn)
       const far = await accepted
       const text = Array.from({ length: 3000 }, (_, at) => at % 10).join('')
-      for (const [at, digit] of [...text].entries()) {
+      for (let at = 0; at < text.length; at++) {
+        const digit = text.charAt(at)
         sendText(loop, conn, digit)
         sendText(loop, far.conn, digit)
         if (at % 500 === 0) await turn()

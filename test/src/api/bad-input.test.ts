@@ -112,7 +112,7 @@ const cases: readonly Case[] = [
     status: 501,
     says: /ReplicatedJob/,
   },
-  { what: 'UDP', spec: withPort({ Protocol: 'udp' }), status: 501, says: /Protocol/ },
+  { what: 'SCTP', spec: withPort({ Protocol: 'sctp' }), status: 501, says: /Protocol/ },
   {
     what: 'an update order that is none',
     spec: { ...webSpec, UpdateConfig: { Order: 'sideways' } },

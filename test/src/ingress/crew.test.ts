@@ -68,6 +68,8 @@ function worker(at: number): FakeWorker {
   return found
 }
 
+const web = { protocol: 'tcp', host: '127.0.0.1', port: 80 } as const
+
 test('a table counts as applied once every worker follows it', () => {
   const { version } = tableOf(self, { port: 80 })
   worker(0).say({ kind: 'applied', version })
@@ -79,13 +81,13 @@ test('a table counts as applied once every worker follows it', () => {
 test('a worker that dies is replaced, and its successor hears everything', () => {
   const table = tableOf(self, { port: 80, localTasks: [taskAt('a', '127.0.0.1:1')] })
   crew.setRoutes(table)
-  crew.setPorts(new Set([80]), true)
+  crew.setPlaces([web], true)
   crew.drain('a')
   worker(0).events.onGone('a bug')
   assert.equal(workers.length, 2)
   clock.advance(50)
   assert.deepEqual(worker(2).kinds(), ['routes', 'drain', 'ports'])
-  assert.deepEqual(worker(2).heard[2], { kind: 'ports', ports: [80], dataPath: true })
+  assert.deepEqual(worker(2).heard[2], { kind: 'ports', places: [web], dataPath: true })
 })
 
 test('a worker that dies at once every time is replaced ever more slowly', () => {
@@ -133,12 +135,20 @@ test('a peer answers when it answers any worker', () => {
 })
 
 test('what a dead worker has carried still counts, but nothing of it is open', () => {
-  const traffic = { id: 'web', opened: 5, open: 2, failed: 1, bytesIn: 10, bytesOut: 20 }
+  const traffic = {
+    id: 'web',
+    opened: 5,
+    open: 2,
+    failed: 1,
+    bytesIn: 10,
+    bytesOut: 20,
+    dropped: 1,
+  }
   const report: FromWorker = { kind: 'counters', services: [traffic], tasks: [] }
   worker(0).say(report)
   worker(1).say(report)
   worker(0).events.onGone('a bug')
-  const sum = { id: 'web', opened: 10, open: 2, failed: 2, bytesIn: 20, bytesOut: 40 }
+  const sum = { id: 'web', opened: 10, open: 2, failed: 2, bytesIn: 20, bytesOut: 40, dropped: 2 }
   assert.deepEqual(crew.counters(), { services: [sum], tasks: [] })
   assert.deepEqual(crew.counters(), { services: [sum], tasks: [] })
 })

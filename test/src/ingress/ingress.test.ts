@@ -2,60 +2,55 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { nodeId } from '../../../mesh/base/ids.ts'
 import { silentLog } from '../../../mesh/base/log.ts'
+import type { ControlServer } from '../../../src/ingress/control-server.ts'
 import type { WorkerEvents } from '../../../src/ingress/crew.ts'
 import { aloneLimitMs, Ingress } from '../../../src/ingress/ingress.ts'
-import type {
-  Acceptor,
-  ConnectionHandler,
-  Listening,
-  ListenSpec,
-} from '../../../src/ingress/loop.ts'
-import { NetLoop } from '../../../src/ingress/net-loop.ts'
+import { portName } from '../../../src/ingress/place.ts'
+import type { TryPlace } from '../../../src/ingress/port-keeper.ts'
 import type { ToWorker } from '../../../src/ingress/worker-message.ts'
+import { defaultIngressOptions } from '../../../src/model/ingress-options.ts'
+import type { Listener } from '../../../src/routing/route-table.ts'
+import type { FromIngress } from '../../../src/wire/ingress-message.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { tableOf } from './test-node.ts'
 
 const self = nodeId('0'.repeat(25))
 const dataPathPort = 4789
 
-/** A loop whose ports are taken or free as the test says. */
-class PortLoop extends NetLoop {
-  readonly taken = new Set<number>()
+/** By port. */
+let taken: Set<number>
 
-  override listen(spec: ListenSpec, acceptor: Acceptor): Listening {
-    clock.after(0, () => {
-      if (this.taken.has(spec.port)) acceptor.onListenFailed('EADDRINUSE')
-      else acceptor.onListening(spec)
-    })
-    return 0 as Listening
-  }
-
-  override atTurnEnd(action: () => void): void {
-    action()
-  }
-
-  override connect(_to: unknown, _handler: ConnectionHandler): never {
-    throw new Error('the main thread dials nobody')
-  }
-}
+const tryPlace: TryPlace = (place, { onFree, onTaken }) =>
+  clock.after(0, () => {
+    if (taken.has(place.port)) onTaken(taken.has(-1) ? 'EADDRNOTAVAIL' : 'EADDRINUSE')
+    else onFree()
+  })
 
 let clock: FakeClock
-let loop: PortLoop
+let local: string[]
 let heard: ToWorker[]
 let workers: WorkerEvents[]
+let told: FromIngress[]
 let hasFinished: boolean
 let ingress: Ingress
 
 beforeEach(() => {
   clock = new FakeClock()
-  loop = new PortLoop(clock)
+  taken = new Set()
+  local = ['127.0.0.1', '10.0.0.7', '::1', 'fd00::7']
   heard = []
   workers = []
+  told = []
   hasFinished = false
+  start('127.0.0.1')
+})
+
+function start(listenAddress: string): void {
   ingress = new Ingress(
-    { listenAddress: '127.0.0.1', dataPathPort, workers: 1, version: '1' },
+    { listenAddress, dataPathPort, workers: 1, version: '1' },
     {
-      loop,
+      tryPlace,
+      localAddresses: () => local,
       clock,
       log: silentLog,
       pid: 1,
@@ -68,44 +63,88 @@ beforeEach(() => {
       },
     },
   )
-})
+  const control = {
+    send: (message: FromIngress) => told.push(message),
+    stopListening: () => {},
+  }
+  ingress.attach(control as unknown as ControlServer)
+}
 
 afterEach(() => ingress.receive({ kind: 'shutdown', graceful: false }))
 
-/** What the workers were last told, once the probes that are under way have answered. */
-function ports() {
+/** Where the workers were last told to listen, once the probes that are under way have answered. */
+function places(): { listening: string[]; dataPath: boolean } {
   clock.advance(0)
-  return heard.findLast((message) => message.kind === 'ports')
+  const last = heard.findLast((message) => message.kind === 'ports')
+  const listening = (last?.places ?? []).map(({ host, ...place }) => `${host} ${portName(place)}`)
+  return { listening, dataPath: last?.dataPath === true }
 }
 
-test('workers listen on what is free, and on the rest as soon as it is', () => {
-  loop.taken.add(81)
+/** One service on these ports. */
+function publish(...listeners: Partial<Listener>[]): void {
   const table = tableOf(self, { port: 80 })
   const [web] = table.listeners
   assert.ok(web !== undefined)
-  ingress.receive({
-    kind: 'routes',
-    table: { ...table, listeners: [web, { ...web, port: 81 }] },
-  })
-  assert.deepEqual(ports(), { kind: 'ports', ports: [80], dataPath: true })
+  const published = listeners.map((listener) => ({ ...web, ...listener }))
+  ingress.receive({ kind: 'routes', table: { ...table, listeners: published } })
+}
+
+test('workers listen on what is free, and on the rest as soon as it is', () => {
+  taken.add(81)
+  publish({}, { port: 81 })
+  assert.deepEqual(places(), { listening: ['127.0.0.1 80'], dataPath: true })
   clock.advance(5000)
-  assert.deepEqual(ports()?.ports, [80])
-  loop.taken.clear()
+  assert.deepEqual(places().listening, ['127.0.0.1 80'])
+  taken.clear()
   clock.advance(1000)
-  assert.deepEqual(ports()?.ports, [80, 81])
-  ingress.receive({ kind: 'routes', table: { ...table, listeners: [] } })
-  assert.deepEqual(ports(), { kind: 'ports', ports: [], dataPath: true })
+  assert.deepEqual(places().listening, ['127.0.0.1 80', '127.0.0.1 81'])
+  publish()
+  assert.deepEqual(places(), { listening: [], dataPath: true })
 })
 
 test('a port that a worker loses to somebody quicker is closed by all, and tried again', () => {
-  ingress.receive({ kind: 'routes', table: tableOf(self, { port: 80 }) })
-  assert.deepEqual(ports()?.ports, [80])
-  loop.taken.add(80)
-  workers[0]?.onMessage({ kind: 'listen-failed', port: 80, code: 'EADDRINUSE' })
-  assert.deepEqual(ports()?.ports, [])
-  loop.taken.clear()
+  publish({})
+  assert.deepEqual(places().listening, ['127.0.0.1 80'])
+  taken.add(80)
+  const place = { protocol: 'tcp', host: '127.0.0.1', port: 80 } as const
+  workers[0]?.onMessage({ kind: 'listen-failed', place, code: 'EADDRINUSE' })
+  assert.deepEqual(places().listening, [])
+  taken.clear()
   clock.advance(1000)
-  assert.deepEqual(ports()?.ports, [80])
+  assert.deepEqual(places().listening, ['127.0.0.1 80'])
+})
+
+test('chosen addresses are listened on, each once the machine has it', () => {
+  taken.add(80).add(-1)
+  publish({ options: { ...defaultIngressOptions, listen: ['10.0.0.7', 'fd00::7'] } }, { port: 81 })
+  assert.deepEqual(places().listening, ['127.0.0.1 81'])
+  assert.deepEqual(
+    told.filter(({ kind }) => kind === 'port-conflicts'),
+    [],
+  )
+  taken.clear()
+  clock.advance(1000)
+  assert.deepEqual(places().listening.toSorted(), ['10.0.0.7 80', '127.0.0.1 81', 'fd00::7 80'])
+})
+
+test('TCP and UDP of one number are two ports', () => {
+  publish({}, { protocol: 'udp' })
+  assert.deepEqual(places().listening, ['127.0.0.1 80', '127.0.0.1 80/udp'])
+})
+
+test('a node that listens everywhere does so for IPv6 too, and for UDP on each address', () => {
+  ingress.receive({ kind: 'shutdown', graceful: false })
+  start('0.0.0.0')
+  publish({}, { port: 53, protocol: 'udp' })
+  const everywhere = ['127.0.0.1', '10.0.0.7', '::1', 'fd00::7'].map((host) => `${host} 53/udp`)
+  assert.deepEqual(places().listening, [':: 80', ...everywhere])
+  local = ['127.0.0.1', '10.0.0.8']
+  clock.advance(5000)
+  assert.deepEqual(places().listening.toSorted(), [
+    '0.0.0.0 80',
+    '10.0.0.8 53/udp',
+    '127.0.0.1 53/udp',
+  ])
 })
 
 test('alone for ten minutes it ends; with a daemon it does not', () => {

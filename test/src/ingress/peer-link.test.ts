@@ -21,7 +21,7 @@ const peer: PeerIdentity = {
   peerId: 'p'.repeat(52),
   serial: '01',
   keyDigest: '00',
-  notAfterMs: 0,
+  notAfterMs: Number.MAX_SAFE_INTEGER,
 }
 
 const request: DialRequest = {

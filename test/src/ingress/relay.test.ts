@@ -167,7 +167,7 @@ test('open connections outlive their route; a closed port refuses at once', asyn
   const client = tasks.client(host, port)
   client.write('one')
   await once(client, 'data')
-  node.plane.receive({ kind: 'ports', ports: [], dataPath: true })
+  node.listen([])
   await eventually(async () => {
     assert.equal(await dialled(tasks.client(host, port)), 'ECONNREFUSED')
   })

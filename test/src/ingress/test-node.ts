@@ -1,9 +1,12 @@
 import type { NodeId } from '../../../mesh/base/ids.ts'
 import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
 import { defaultIngressOptions, type IngressOptions } from '../../../src/model/ingress-options.ts'
+import { Census } from '../../../src/ingress/census.ts'
 import { NetLoop } from '../../../src/ingress/net-loop.ts'
+import type { Place } from '../../../src/ingress/place.ts'
 import { Plane } from '../../../src/ingress/plane.ts'
 import { TlsChannels } from '../../../src/ingress/tls-channels.ts'
+import { NetDatagrams } from '../../../src/ingress/udp/net-datagrams.ts'
 import type { FromWorker } from '../../../src/ingress/worker-message.ts'
 import type { Endpoint, LocalTask, Peer, RouteTable } from '../../../src/routing/route-table.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
@@ -11,6 +14,7 @@ import { systemRandom } from '../../../src/runtime/system-random.ts'
 
 export interface TableFacts {
   readonly port: number
+  readonly protocol?: 'tcp' | 'udp'
   readonly endpoints?: readonly Endpoint[]
   readonly localTasks?: readonly LocalTask[]
   readonly peers?: readonly Peer[]
@@ -27,7 +31,7 @@ export function tableOf(self: NodeId, facts: TableFacts): RouteTable {
     self,
     listeners: [
       {
-        protocol: 'tcp',
+        protocol: facts.protocol ?? 'tcp',
         port: facts.port,
         serviceId: 'service-web',
         serviceName: 'web',
@@ -73,9 +77,11 @@ export class TestNode {
       { listenAddress: at.address, dataPathPort: at.port, isShared: true },
       {
         loop: new NetLoop(systemClock),
+        datagrams: new NetDatagrams(),
         channels: new TlsChannels(systemClock),
         clock: systemClock,
         random: systemRandom,
+        census: new Census([Census.memory()], 0, 1),
         tell: (message) => this.said.push(message),
       },
     )
@@ -92,7 +98,12 @@ export class TestNode {
 
   route(facts: TableFacts): void {
     this.plane.receive({ kind: 'routes', table: tableOf(this.id, facts) })
-    this.plane.receive({ kind: 'ports', ports: [facts.port], dataPath: true })
+    const { protocol = 'tcp', port } = facts
+    this.listen([{ protocol, host: this.address, port }])
+  }
+
+  listen(places: readonly Place[]): void {
+    this.plane.receive({ kind: 'ports', places, dataPath: true })
   }
 
   /** What it last said of a peer; undefined when nothing yet. */

@@ -1,10 +1,17 @@
 import { once } from 'node:events'
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { connect, createServer, isIPv6, type AddressInfo, type Server, type Socket } from 'node:net'
+
+export interface UdpTask {
+  readonly socket: UdpSocket
+  readonly address: string
+}
 
 /** A listener that stands for a task, and everything that was opened in a test, closed together. */
 export class TestTasks {
   readonly #servers: Server[] = []
   readonly #sockets = new Set<Socket>()
+  readonly #udpSockets: UdpSocket[] = []
 
   /** `host:port` of a task that does this with each connection. */
   async serve(onSocket: (socket: Socket) => void): Promise<string> {
@@ -31,6 +38,25 @@ export class TestTasks {
     })
   }
 
+  /** `host:port` of a UDP task that says its name and sends back what it gets. */
+  async datagramEcho(name: string): Promise<UdpTask> {
+    const socket = await this.datagramSocket('127.0.0.1')
+    socket.on('message', (bytes, { address, port }) => {
+      socket.send(Buffer.concat([Buffer.from(`${name}:`), bytes]), port, address)
+    })
+    return { socket, address: `127.0.0.1:${socket.address().port}` }
+  }
+
+  /** Bound to a free port. */
+  async datagramSocket(host: string): Promise<UdpSocket> {
+    const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4')
+    socket.on('error', () => {})
+    this.#udpSockets.push(socket)
+    socket.bind(0, host)
+    await once(socket, 'listening')
+    return socket
+  }
+
   client(host: string, port: number): Socket {
     const socket = connect({ host, port, allowHalfOpen: true })
     this.#keep(socket)
@@ -40,6 +66,7 @@ export class TestTasks {
   close(): void {
     for (const socket of this.#sockets) socket.destroy()
     for (const server of this.#servers) server.close()
+    for (const socket of this.#udpSockets) closeUdp(socket)
   }
 
   #keep(socket: Socket): void {
@@ -95,4 +122,48 @@ export async function failure(socket: Socket): Promise<string | undefined> {
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code))
     socket.once('close', () => resolve('closed'))
   })
+}
+
+export function closeUdp(socket: UdpSocket): void {
+  try {
+    socket.close()
+  } catch {
+    // It was closed before.
+  }
+}
+
+/** One client's datagrams, in the hands of a test. */
+export class UdpClient {
+  readonly #socket: UdpSocket
+  readonly #to: { readonly host: string; readonly port: number }
+  readonly heard: string[] = []
+
+  constructor(socket: UdpSocket, to: { readonly host: string; readonly port: number }) {
+    this.#socket = socket
+    this.#to = to
+    socket.on('message', (bytes) => this.heard.push(bytes.toString()))
+  }
+
+  get port(): number {
+    return this.#socket.address().port
+  }
+
+  say(text: string | Buffer): void {
+    this.#socket.send(text, this.#to.port, this.#to.host)
+  }
+
+  /** The answer to it; said again until there is one, as every user of UDP must. */
+  async ask(text: string): Promise<string> {
+    const deadline = performance.now() + 15_000
+    const isAnswer = (heard: string): boolean => heard.endsWith(`:${text}`)
+    for (;;) {
+      this.say(text)
+      for (let at = 0; at < 20; at++) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        const answer = this.heard.find(isAnswer)
+        if (answer !== undefined) return answer.slice(0, answer.length - text.length - 1)
+      }
+      if (performance.now() > deadline) throw new Error(`no answer to ${text}`)
+    }
+  }
 }

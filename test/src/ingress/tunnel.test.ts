@@ -354,6 +354,7 @@ async function turns(count = 12): Promise<void> {
 
 const silent: TunnelListener = {
   onOffer: () => {},
+  onOfferFlow: () => {},
   onPing: () => {},
   onPong: () => {},
   onDrain: () => {},

@@ -206,7 +206,7 @@ test('a port that another program holds is a conflict until it is free', async (
   await once(squatter, 'listening')
   const supervisor = await start()
   routeTo(supervisor, await tasks.echo())
-  await eventually(() => assert.deepEqual(supervisor.portConflicts, [port]))
+  await eventually(() => assert.deepEqual(supervisor.portConflicts, [String(port)]))
   squatter.close()
   await answers('mine now')
   await eventually(() => assert.deepEqual(supervisor.portConflicts, []))

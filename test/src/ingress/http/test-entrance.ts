@@ -7,6 +7,7 @@ import { NetLoop } from '../../../../src/ingress/net-loop.ts'
 import { Routes } from '../../../../src/ingress/routes.ts'
 import { ClientEnd } from '../../../../src/ingress/socket-end.ts'
 import { Traffic, TrafficBook } from '../../../../src/ingress/traffic.ts'
+import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
 import {
   defaultIngressOptions,
   type IngressOptions,
@@ -31,7 +32,12 @@ export class TestEntrance {
   private constructor(port: number) {
     this.port = port
     const { loop, routes } = this
-    const dialer = new TaskDialer({ loop, routes, traffic: this.traffic })
+    const dialer = new TaskDialer({
+      loop,
+      datagrams: new NetDatagrams(),
+      routes,
+      traffic: this.traffic,
+    })
     this.entrance = new HttpEntrance(port, {
       loop,
       routes,

@@ -1,0 +1,112 @@
+import type { Listener } from '../routing/route-table.ts'
+import type { Census, Visitor } from './census.ts'
+import { IdleSweep } from './idle-sweep.ts'
+import type { Conn, ConnectionHandler } from './loop.ts'
+import { ProxyGreeting } from './proxy-greeting.ts'
+import { Relay, type RelayDeps } from './relay.ts'
+import { ClientEnd } from './socket-end.ts'
+import type { TrafficBook } from './traffic.ts'
+import { TrustList } from './trust-list.ts'
+
+export interface EntranceDeps extends RelayDeps {
+  readonly census: Census
+  readonly services: TrafficBook
+  /** Somebody got nowhere for a reason that an operator should know. */
+  onRefused(remote: string, because: string): void
+}
+
+const defaultIdleMs = 3_600_000
+
+/** One published TCP port, on whatever addresses it listens, and everyone who came in through it. */
+export class Entrance {
+  readonly #port: number
+  readonly #deps: EntranceDeps
+  readonly #relays: IdleSweep<Relay>
+  readonly #greetings = new Set<ProxyGreeting>()
+  #trust = new TrustList([])
+
+  constructor(port: number, deps: EntranceDeps) {
+    this.#port = port
+    this.#deps = deps
+    this.#relays = new IdleSweep(deps.clock, defaultIdleMs, (relay) => relay.reset())
+    this.routesChanged()
+  }
+
+  get openConnections(): number {
+    return this.#relays.size + this.#greetings.size
+  }
+
+  routesChanged(): void {
+    const options = this.#deps.routes.listener(this.#port)?.options
+    if (options === undefined) return
+    this.#trust = new TrustList(options.trust)
+    this.#relays.setIdleMs(options.idleTimeoutMs ?? defaultIdleMs)
+  }
+
+  accept(conn: Conn): ConnectionHandler | null {
+    const { loop, routes, services } = this.#deps
+    const listener = routes.listener(this.#port)
+    if (listener === undefined) return null
+    const { host } = loop.remoteAddress(conn)
+    const isProxy = this.#trust.has(host)
+    const visitor = isProxy ? null : this.#admit(host, listener)
+    if (!isProxy && visitor === null) return null
+    const client = new ClientEnd(loop, conn, services.of(listener.serviceId))
+    // One turn later: the loop hears of the handler first.
+    if (visitor === null) this.#greet(client)
+    else loop.atTurnEnd(() => this.#begin(client, visitor))
+    return client
+  }
+
+  /** Resets everybody. */
+  stop(): void {
+    this.#relays.stop()
+    for (const relay of this.#relays) relay.reset()
+    for (const greeting of this.#greetings) greeting.reset()
+    this.#greetings.clear()
+  }
+
+  /** Null when there are too many already. */
+  #admit(source: string, { options, serviceId }: Listener): Visitor | null {
+    const visitor = { protocol: 'tcp', port: this.#port, source } as const
+    if (this.#deps.census.enter(visitor, options)) return visitor
+    this.#deps.services.of(serviceId).failed += 1
+    return null
+  }
+
+  #greet(client: ClientEnd): void {
+    const { loop, clock } = this.#deps
+    const greeting = new ProxyGreeting(client, {
+      loop,
+      clock,
+      onKnown: () => {
+        this.#greetings.delete(greeting)
+        this.#introduced(client)
+      },
+      onRefused: (because) => {
+        this.#greetings.delete(greeting)
+        this.#deps.onRefused(client.remoteAddress.host, because)
+      },
+      onLost: () => this.#greetings.delete(greeting),
+    })
+    this.#greetings.add(greeting)
+    loop.atTurnEnd(() => greeting.start())
+  }
+
+  #introduced(client: ClientEnd): void {
+    const listener = this.#deps.routes.listener(this.#port)
+    const visitor = listener && this.#admit(client.remoteAddress.host, listener)
+    if (visitor) this.#begin(client, visitor)
+    else client.reset()
+  }
+
+  #begin(client: ClientEnd, visitor: Visitor): void {
+    const { traffic } = client
+    const relay = new Relay({ client, port: this.#port, traffic }, this.#deps, (finished) => {
+      this.#relays.delete(finished)
+      this.#deps.census.leave(visitor)
+    })
+    this.#relays.add(relay)
+    relay.start()
+  }
+}
