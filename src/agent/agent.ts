@@ -26,8 +26,10 @@ export interface AgentDeps {
   readonly log: Log
   /** Puts a record of this node into the discovery; null takes it away. */
   readonly publish: (key: string, value: Json | null) => void
-  /** TCP ports of a service that the ingress will dial at its tasks. */
+  /** Ports of a service that the ingress will dial at its tasks. */
   readonly targetPorts: (serviceId: string) => readonly number[]
+  /** Those of them that accept connections; absent: all. */
+  readonly probedPorts?: (serviceId: string) => readonly number[]
   /** Resolves when no node sends it new connections and the open ones have ended, or in time. */
   readonly drained: (taskId: string, deadlineMs: number) => Promise<void>
   /** Whether something accepts a connection at `host:port`. */
@@ -125,6 +127,7 @@ export class Agent {
     if (existing !== undefined) return existing.want(task.desired)
     const { cluster, node, hostname } = this.#options
     const targetPorts = this.#deps.targetPorts(task.serviceId)
+    const probedPorts = this.#deps.probedPorts?.(task.serviceId)
     const { clock, log, drained, probe } = this.#deps
     const runner = new TaskRunner(task, {
       request: () => {
@@ -132,6 +135,7 @@ export class Agent {
         return containerRequest(task, { cluster, node, hostname, platform, targetPorts })
       },
       hasPorts: targetPorts.length > 0,
+      ...(probedPorts !== undefined && { probedPorts }),
       nodeName: hostname,
       link: this.#link,
       clock,
