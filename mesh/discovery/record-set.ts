@@ -75,7 +75,7 @@ export class RecordSet {
   }
 
   summary(salt: number): Summary {
-    const sums = new Array<number>(writerGroups).fill(0)
+    const sums = Array.from({ length: writerGroups }, () => 0)
     for (const [, { known }] of this.#logs) {
       const { node, epoch, through } = known
       const group = groupOf(node)

@@ -43,6 +43,7 @@ export class CatalogFollower {
   #change: Change | null = null
   #lastManager: NodeId | null = null
   #failures = 0
+  #isCurrent = false
   #isStopped = false
   #cancelSilence: () => void = () => {}
   #cancelRetry: () => void = () => {}
@@ -56,6 +57,11 @@ export class CatalogFollower {
 
   catalog(): CatalogReader {
     return this.#view
+  }
+
+  /** A manager has told us what is new, since this process began; until then it may be from long ago. */
+  get isCurrent(): boolean {
+    return this.#isCurrent
   }
 
   /** The manager that feeds us; null while there is none. */
@@ -161,6 +167,7 @@ export class CatalogFollower {
     this.#expectWord(stream)
     switch (message.kind) {
       case 'heartbeat':
+        this.#isCurrent = true
         if (message.index > this.#view.index) {
           this.#tell({ index: message.index, reset: false, upserts: [], removals: [] })
         }
@@ -181,6 +188,7 @@ export class CatalogFollower {
     if (change.bytes > changeBytesMax) return this.#leave(stream, 'a change has no end')
     if (!part.isLast) return
     this.#change = null
+    this.#isCurrent = true
     this.#failures = 0
     const { reset, upserts, removals } = change
     this.#tell({ index: part.index, reset, upserts, removals })

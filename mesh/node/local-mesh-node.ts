@@ -75,6 +75,10 @@ export class LocalMeshNode implements MeshNode {
     return this.#parts.standing.role
   }
 
+  get isCurrent(): boolean {
+    return this.#parts.standing.isCurrent
+  }
+
   get identity(): NodeIdentity {
     return this.#parts.standing.identity
   }
@@ -183,10 +187,11 @@ export class LocalMeshNode implements MeshNode {
     return this.#parts.roster.members.find(({ node }) => node === id)?.name ?? id
   }
 
-  /** A worker is fed by managers that it knows, so it needs no word from the leader. */
+  /** A worker is fed by managers that it knows: once one has spoken, it needs no word from the leader. */
   #followLeader(): void {
     const { roster, transport } = this.#parts
-    const leader = this.role === 'worker' ? this.self : this.#table.leader().leader
+    const fed = this.isCurrent ? this.self : null
+    const leader = this.role === 'worker' ? fed : this.#table.leader().leader
     if (roster.followLeader(leader)) transport.recheckPeers()
   }
 

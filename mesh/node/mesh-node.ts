@@ -31,6 +31,8 @@ export interface MeshNode {
   readonly clusterId: string
   /** What this process does now; it follows the catalog, which says what the node may. */
   readonly role: NodeRole
+  /** Whether what it knows of the cluster was heard in this life, and not only read from its disk. */
+  readonly isCurrent: boolean
 
   /**
    * Proposes changes as one transaction, on any manager (a follower passes it to the leader once);

@@ -4,6 +4,7 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { MemberAddress } from '../catalog/policy.ts'
 import { encodeIdentity, identityFile, type NodeIdentity } from '../identity/node-identity.ts'
 import { clearRaftFiles } from './raft-files.ts'
+import { removeSavedTable } from './saved-table.ts'
 import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
 import { memberAddress } from '../wire/member-address.ts'
 
@@ -53,6 +54,7 @@ export async function saveAcquaintance(disk: Disk, known: Acquaintance): Promise
 export async function forgetMembership(disk: Disk): Promise<void> {
   await disk.remove(identityPath)
   await disk.remove(acquaintancePath)
+  await removeSavedTable(disk)
   await clearRaftFiles(disk)
 }
 

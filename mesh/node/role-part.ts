@@ -19,6 +19,8 @@ export interface RolePart {
   readonly raftId: RaftId
   /** Whether the rest of the cluster can be heard through it: a leader, or a feed. */
   isInTouch(): boolean
+  /** Whether the table is of this life: one from the disk may be long out of date. */
+  isCurrent(): boolean
   isRaftMember(node: NodeId): boolean
   stop(): Promise<void>
 }
@@ -30,7 +32,7 @@ export interface RolePartDeps extends MeshNodeDeps {
   readonly roster: Roster
 }
 
-/** `saved` is what the node knew in its former role. */
+/** `saved` is what the node knew in its former role or life. */
 export function openWorkerPart(deps: RolePartDeps, saved: CatalogDelta | null): RolePart {
   const table = new WorkerTable(deps, saved)
   return {
@@ -38,6 +40,7 @@ export function openWorkerPart(deps: RolePartDeps, saved: CatalogDelta | null): 
     table,
     raftId: 0,
     isInTouch: () => table.isFed,
+    isCurrent: () => table.isCurrent,
     isRaftMember: () => false,
     stop: () => table.stop(),
   }
@@ -63,6 +66,7 @@ export async function openManagerPart(deps: RolePartDeps, life: RaftLife): Promi
     table,
     raftId,
     isInTouch: () => table.isInTouch(),
+    isCurrent: () => table.isInTouch(),
     isRaftMember: (node) => table.isRaftMember(node),
     stop: async () => {
       feed.stop()

@@ -5,6 +5,7 @@ import type { RenewalIssued } from '../wire/renewal-message.ts'
 import { CurrentTable } from './current-table.ts'
 import { saveIdentity } from './node-state.ts'
 import { clearRaftLog, loadRaftLife, saveRaftLife } from './raft-files.ts'
+import { loadSavedTable, removeSavedTable } from './saved-table.ts'
 import { openManagerPart, openWorkerPart, type RolePart, type RolePartDeps } from './role-part.ts'
 
 const catchUpCheckMs = 100
@@ -39,7 +40,8 @@ export class Standing {
     }
     // A demotion may have been cut short.
     await clearRaftLog(deps.disk)
-    return new Standing(deps, identity, openWorkerPart(deps, null))
+    const saved = await loadSavedTable(deps.disk, deps.log)
+    return new Standing(deps, identity, openWorkerPart(deps, saved))
   }
 
   get identity(): NodeIdentity {
@@ -53,6 +55,10 @@ export class Standing {
 
   get isInTouch(): boolean {
     return this.#part.isInTouch()
+  }
+
+  get isCurrent(): boolean {
+    return this.#part.isCurrent()
   }
 
   isRaftMember(node: NodeId): boolean {
@@ -145,7 +151,8 @@ export class Standing {
     this.#coming = null
     this.table.switchTo(coming.table)
     this.#deps.log.info({}, 'this node is a manager now')
-    void former.stop()
+    // It has its log from here on; an old table must not come back after a demotion.
+    void former.stop().then(() => removeSavedTable(this.#deps.disk))
   }
 
   async #dropComing(): Promise<void> {

@@ -95,6 +95,15 @@ export class Agent {
     if (this.#link.isReady) this.#removeOrphans()
   }
 
+  /**
+   * What was known before a restart, while nobody can tell what became of it since: these tasks go
+   * on. Nothing is removed: there may be newer ones.
+   */
+  resume(tasks: readonly StoredObject[]): void {
+    if (this.#isStopping || this.#tasks !== null) return
+    for (const task of tasks) this.#updateTask(task)
+  }
+
   setIngress(ingress: IngressStatus): void {
     this.#status.ingress(ingress)
   }

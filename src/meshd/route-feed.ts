@@ -10,10 +10,14 @@ export interface RouteFeedDeps {
   readonly store: ClusterStore
   readonly clock: Clock
   readonly setRoutes: (table: RouteTable) => void
+  /** Whether the table was heard of in this life of the daemon, not only read from its disk. */
+  readonly isCurrent: () => boolean
   /** How long the other nodes get to tell what they run before an ingress in use gets a new table. */
   readonly settleMs: number
 }
 
+/** A table of an earlier life is used when no manager was heard of by then. */
+const forsakenMs = 3000
 /** Changes within this time make one table. */
 const quietMs = 20
 
@@ -26,6 +30,7 @@ export class RouteFeed implements Disposable {
   readonly #derive: () => void
   #end = (): void => {}
   #settledAtMs = Infinity
+  #forsakenAtMs = Infinity
   /** Grows also over restarts of the daemon: an ingress may know an older one's table. */
   #version: number
   #last = ''
@@ -39,8 +44,9 @@ export class RouteFeed implements Disposable {
   start(): void {
     const { clock, store, settleMs } = this.#deps
     this.#settledAtMs = clock.monotonicMs() + settleMs
+    this.#forsakenAtMs = clock.monotonicMs() + forsakenMs
     this.#end = store.onChange(this.#derive)
-    clock.after(settleMs, this.#derive)
+    for (const delayMs of [settleMs, forsakenMs]) clock.after(delayMs, this.#derive)
   }
 
   [Symbol.dispose](): void {
@@ -48,9 +54,11 @@ export class RouteFeed implements Disposable {
   }
 
   #feed(): void {
-    const { store, self, clock, setRoutes } = this.#deps
+    const { store, self, clock, isCurrent, setRoutes } = this.#deps
     const { view } = store
-    if (view.catalog.index === 0 || clock.monotonicMs() < this.#settledAtMs) return
+    const nowMs = clock.monotonicMs()
+    if (view.catalog.index === 0 || nowMs < this.#settledAtMs) return
+    if (!isCurrent() && nowMs < this.#forsakenAtMs) return
     const table = deriveRoutes({ view, self, version: 0 })
     const text = JSON.stringify(table)
     if (text === this.#last) return

@@ -123,7 +123,10 @@ export async function runDaemon(config: Config): Promise<void> {
   // Ends after the agent: while its tasks drain, clients that come in here are sent elsewhere.
   const settleMs = ingress.wasRunning ? 2000 : 0
   const setRoutes = ingress.setRoutes.bind(ingress)
-  const routes = scope.use(new RouteFeed({ self: node.self, store, clock, setRoutes, settleMs }))
+  // A manager's log is never far behind, and its ports are to answer at once.
+  const isCurrent = (): boolean => node.role === 'manager' || node.isCurrent
+  const feedDeps = { self: node.self, store, clock, setRoutes, settleMs, isCurrent }
+  const routes = scope.use(new RouteFeed(feedDeps))
 
   const controlAddress = formatHostPort({ host: advertiseAddr, port: config.controlPort })
   const agent = await startAgent(

@@ -140,7 +140,7 @@ export class ControlMachine {
     await agent.start()
     agent.setIngress({ ingressReady: true, portConflicts: {} })
     const barrier = (): Promise<void> => managers.barrier(id)
-    await feedAgent(agent, { node: { self: id, role, barrier }, store, clock })
+    await feedAgent(agent, { node: { self: id, role, barrier, isCurrent: true }, store, clock })
   }
 
   #tryDataPaths(store: ClusterStore): void {
