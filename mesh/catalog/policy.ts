@@ -56,6 +56,12 @@ export interface MeshPolicy {
     catalog: CatalogReader,
     survivor: { readonly node: NodeId; readonly raftId: number },
   ): readonly Change[]
+  /** What seals and opens the gossip now, the first one sealing; null where it is not known yet. */
+  gossipKeys(catalog: CatalogReader): readonly string[] | null
+  /** Begins to replace the key of the gossip by this one. */
+  beginKeyChange(catalog: CatalogReader, key: string, atMs: number): readonly Change[]
+  /** The next step of that, when it is due; the leader asks now and then. */
+  keyChangeDue(catalog: CatalogReader, nowMs: number): readonly Change[]
   /** What a worker may see; only objects of which something may be seen, bodies reduced. */
   project(catalog: CatalogReader, worker: NodeId): readonly StoredObject[]
 }

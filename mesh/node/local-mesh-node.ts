@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { NodeId, NodeRole } from '../base/ids.ts'
 import { drawId } from '../base/ids.ts'
 import type { Json } from '../base/json.ts'
@@ -6,7 +7,7 @@ import type { DiscoveryRecord } from '../discovery/types.ts'
 import type { NodeIdentity } from '../identity/node-identity.ts'
 import type { Member } from '../membership/types.ts'
 import type { Libp2pTransport } from '../transport/libp2p-transport.ts'
-import type { SealedDatagrams } from '../transport/sealed-datagrams.ts'
+import type { DatagramCounters, SealedDatagrams } from '../transport/sealed-datagrams.ts'
 import type { JoinReply, JoinRequest } from '../wire/join-message.ts'
 import type { RenewalReply, RenewalRequest } from '../wire/renewal-message.ts'
 import { admitNode } from './admit-node.ts'
@@ -21,6 +22,8 @@ import { openRenewals } from './open-renewals.ts'
 import type { Renewals } from './renewals.ts'
 import type { Roster } from './roster.ts'
 import type { Standing } from './standing.ts'
+
+const keyCheckMs = 1000
 
 /** The drivers of one node, started. */
 export interface MeshParts {
@@ -41,10 +44,13 @@ export class LocalMeshNode implements MeshNode {
   readonly #unwatch: () => void
   readonly #removal = Promise.withResolvers<void>()
   #saving: Promise<void> = Promise.resolve()
+  #gossipKeys: readonly string[]
+  #isTurningKeys = false
 
   constructor(parts: MeshParts, deps: MeshNodeDeps) {
     this.#parts = parts
     this.#deps = deps
+    this.#gossipKeys = parts.acquaintance.gossipKeys
     parts.transport.onConnection((node, event) => parts.membership.connectionEvent(node, event))
     this.#followRoster()
     this.#renewals = openRenewals({
@@ -55,6 +61,7 @@ export class LocalMeshNode implements MeshNode {
     })
     const { table } = parts.standing
     const ends = [
+      deps.clock.every(keyCheckMs, () => this.#goOnWithKeyChange()),
       table.watchCatalog(() => this.#catalogChanged()),
       table.watchLeader(() => this.#followLeader()),
     ]
@@ -133,6 +140,18 @@ export class LocalMeshNode implements MeshNode {
     return this.#parts.membership.watch(listener)
   }
 
+  /** Replaces the key of the gossip, step by step and without a pause; resolves when it has begun. */
+  changeGossipKey(): Promise<ApplyResult> {
+    const { policy, clock } = this.#deps
+    const key = randomBytes(32).toString('base64')
+    return this.propose(policy.beginKeyChange(this.#table.catalog(), key, clock.nowMs()))
+  }
+
+  /** Packets of the gossip, sealed and opened since the start. */
+  get packets(): DatagramCounters {
+    return this.#parts.datagrams.counters
+  }
+
   answerJoin(request: JoinRequest, remoteHost: string): Promise<JoinReply> {
     return admitNode(request, remoteHost, {
       ...this.#deps,
@@ -196,9 +215,11 @@ export class LocalMeshNode implements MeshNode {
   }
 
   #catalogChanged(): void {
-    const { roster, membership, discovery, transport, acquaintance } = this.#parts
+    const { roster, membership, discovery, transport } = this.#parts
     const change = roster.update(this.#table.catalog())
     this.#followLeader()
+    const hasNewKeys = this.#takeKeys()
+    if (hasNewKeys || change !== null) this.#remember()
     if (change === null) return
     for (const node of change.removed) {
       membership.forget(node)
@@ -206,11 +227,38 @@ export class LocalMeshNode implements MeshNode {
     }
     this.#followRoster()
     transport.recheckPeers()
-    const known = { gossipKeys: acquaintance.gossipKeys, members: change.members }
+  }
+
+  #remember(): void {
+    const known = { gossipKeys: this.#gossipKeys, members: this.#parts.roster.members }
     // One after the other: the newest must be the last.
     this.#saving = this.#saving
       .then(() => saveAcquaintance(this.#deps.disk, known))
       .catch((error: unknown) => this.#deps.log.warn({ err: error }, 'members not saved'))
+  }
+
+  /** Counting goes on, and what was sealed before still opens while the old key is in the ring. */
+  #takeKeys(): boolean {
+    const keys = this.#deps.policy.gossipKeys(this.#table.catalog())
+    if (keys === null || keys.join() === this.#gossipKeys.join()) return false
+    this.#gossipKeys = keys
+    this.#parts.datagrams.useKeys(keys.map((key) => Buffer.from(key, 'base64')))
+    this.#deps.log.info({ keys: keys.length }, 'the keys of the gossip changed')
+    return true
+  }
+
+  /** The catalog holds how far it has got, so the next leader goes on with it. */
+  #goOnWithKeyChange(): void {
+    if (!this.#table.leader().isSelf || this.#isTurningKeys) return
+    const { policy, clock, log } = this.#deps
+    const changes = policy.keyChangeDue(this.#table.catalog(), clock.nowMs())
+    if (changes.length === 0) return
+    this.#isTurningKeys = true
+    this.propose(changes)
+      .catch((error: unknown) => log.warn({ err: error }, 'the key of the gossip was not changed'))
+      .finally(() => {
+        this.#isTurningKeys = false
+      })
   }
 
   #followRoster(): void {

@@ -240,7 +240,11 @@ export interface Cluster {
     readonly JoinSecrets: { readonly Manager: string; readonly Worker: string }
     /** AES-256 keys, base64; the first one seals. Every member gets them at its join. */
     readonly GossipKeys: readonly string[]
+    /** The key is being changed: what was done last, and when. */
+    readonly GossipKeyChange?: { readonly Step: 'spread' | 'seal'; readonly AtMs: number }
   }
+  /** All that a worker sees of `Secrets`: it gossips, too. */
+  readonly GossipKeys?: readonly string[]
   readonly CaCertificatePem: string
 }
 

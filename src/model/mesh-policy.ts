@@ -11,6 +11,7 @@ import type {
 import { clusterClaims, nodeClaims } from './claims.ts'
 import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
+import { beginKeyChange, gossipKeys, keyChangeDue } from './gossip-key-ring.ts'
 import { hostOf } from './host-port.ts'
 import { nodeById, type NodeView, nodesOf } from './node-view.ts'
 import { project } from './projection.ts'
@@ -27,6 +28,9 @@ export const meshPolicy: MeshPolicy = {
   ],
   admit,
   survive,
+  gossipKeys,
+  beginKeyChange,
+  keyChangeDue,
   project: (catalog: CatalogReader, worker: NodeId) => project(catalog, worker),
 }
 

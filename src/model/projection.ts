@@ -18,8 +18,9 @@ export function project(catalog: CatalogReader, worker: NodeId): StoredObject[] 
 }
 
 function reduceCluster(object: StoredObject): StoredObject {
-  const { CreatedAt, CaCertificatePem } = object.body as unknown as Cluster
-  return withBody(object, { CreatedAt, CaCertificatePem })
+  const { CreatedAt, CaCertificatePem, Secrets } = object.body as unknown as Cluster
+  const { GossipKeys } = Secrets
+  return withBody(object, { CreatedAt, CaCertificatePem, GossipKeys })
 }
 
 function reduceNode(object: StoredObject, worker: NodeId): StoredObject {

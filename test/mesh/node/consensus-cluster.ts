@@ -36,6 +36,9 @@ export const testPolicy: MeshPolicy = {
   found: () => [],
   admit: () => [],
   survive: () => [],
+  gossipKeys: () => null,
+  beginKeyChange: () => [],
+  keyChangeDue: () => [],
   project: (catalog, worker) => [
     ...catalog.list('service'),
     ...catalog.list('task').filter((task) => (task.body as { node: string }).node === worker),

@@ -129,7 +129,6 @@ const planted = [
   'planted-ca-key',
   'planted-manager-secret',
   'planted-worker-secret',
-  'planted-gossip-key',
   'planted-secret-data',
   'planted-node-label',
   'planted-service-label',
@@ -143,6 +142,8 @@ test('a worker never sees keys, tokens, secrets, or labels that are not for it',
   for (const word of planted) assert.ok(whole.includes(word), `${word} is there to be hidden`)
   const seen = JSON.stringify(meshPolicy.project(catalog, idOf('n2')))
   for (const word of planted) assert.ok(!seen.includes(word), `${word} leaked`)
+  // Every member gossips, and must hear of a new key.
+  assert.ok(seen.includes('planted-gossip-key'))
 })
 
 test('a worker sees its own tasks whole, and of others only where they are', () => {
