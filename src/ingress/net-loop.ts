@@ -42,6 +42,9 @@ interface Connection {
   /** Nobody listens any more: closed, reset, or left to flush. */
   isSilent: boolean
   isDrainAwaited: boolean
+  isPaused: boolean
+  /** The peer has half-closed, and nobody could be told: Node tells it to the paused, too. */
+  isEndHeld: boolean
   cause: CloseCause | null
   cancelTimeout: () => void
 }
@@ -152,11 +155,18 @@ export class NetLoop implements Loop {
   }
 
   pause(conn: Conn): void {
-    this.#find(conn)?.socket.pause()
+    const connection = this.#find(conn)
+    if (connection === null) return
+    connection.isPaused = true
+    connection.socket.pause()
   }
 
   resume(conn: Conn): void {
-    this.#find(conn)?.socket.resume()
+    const connection = this.#find(conn)
+    if (connection === null) return
+    connection.isPaused = false
+    connection.socket.resume()
+    if (connection.isEndHeld) setImmediate(() => this.#tellEnd(connection))
   }
 
   shutdown(conn: Conn): void {
@@ -223,6 +233,8 @@ export class NetLoop implements Loop {
       isConnected: false,
       isSilent: false,
       isDrainAwaited: false,
+      isPaused: true,
+      isEndHeld: false,
       cause: null,
       cancelTimeout: () => {},
     }
@@ -233,7 +245,8 @@ export class NetLoop implements Loop {
       connection.handler.onReceive(connection.conn, this.slabOf(bytes), 0, bytes.length)
     })
     socket.on('end', () => {
-      if (!connection.isSilent) connection.handler.onEnd(connection.conn)
+      connection.isEndHeld = true
+      if (!connection.isPaused) this.#tellEnd(connection)
     })
     socket.on('drain', () => this.#drained(connection))
     socket.on('error', (error: NodeJS.ErrnoException) => {
@@ -241,6 +254,12 @@ export class NetLoop implements Loop {
     })
     socket.on('close', () => this.#closed(connection, slot))
     return connection
+  }
+
+  #tellEnd(connection: Connection): void {
+    if (!connection.isEndHeld || connection.isPaused || connection.isSilent) return
+    connection.isEndHeld = false
+    connection.handler.onEnd(connection.conn)
   }
 
   #drained(connection: Connection): void {
@@ -254,6 +273,8 @@ export class NetLoop implements Loop {
     this.#connections[slot] = null
     this.#freeSlots.push(slot)
     if (connection.isSilent) return
+    connection.isPaused = false
+    this.#tellEnd(connection)
     connection.isSilent = true
     const isOrderly = connection.socket.readableEnded && connection.socket.writableFinished
     connection.handler.onClosed(

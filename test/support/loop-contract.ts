@@ -145,6 +145,21 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       assert.equal(end.text(), 'waits')
     })
 
+    test("a paused connection hears of the peer's end once it is resumed", async () => {
+      const { port, accepted } = await listen(loop)
+      const socket = client(port)
+      socket.write('hello')
+      const end = await accepted
+      await end.received
+      loop.pause(end.conn)
+      socket.end()
+      for (let at = 0; at < 10; at++) await turn()
+      assert.equal(end.hasEnded, false)
+      loop.resume(end.conn)
+      assert.equal(end.hasEnded, false)
+      await end.ended
+    })
+
     test('asks a sender to pause, and says when there is room again', async () => {
       const { port, accepted } = await listen(loop)
       const socket = client(port)

@@ -23,6 +23,7 @@ export class Recorder implements ConnectionHandler {
   conn = 0 as Conn
   remote = { host: '', port: 0 }
   isConnected = false
+  hasEnded = false
   isClosed = false
   closings = 0
   answersEnd = false
@@ -72,6 +73,7 @@ export class Recorder implements ConnectionHandler {
   }
 
   onEnd(): void {
+    this.hasEnded = true
     this.#ended.resolve()
     if (this.answersEnd) this.#loop.shutdown(this.conn)
   }
