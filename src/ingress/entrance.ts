@@ -1,5 +1,6 @@
 import type { Listener } from '../routing/route-table.ts'
 import type { Census, Visitor } from './census.ts'
+import { HttpEntrance } from './http/http-entrance.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { Conn, ConnectionHandler } from './loop.ts'
 import { ProxyGreeting } from './proxy-greeting.ts'
@@ -23,6 +24,8 @@ export class Entrance {
   readonly #deps: EntranceDeps
   readonly #relays: IdleSweep<Relay>
   readonly #greetings = new Set<ProxyGreeting>()
+  /** Made for the first client of a port that speaks HTTP. */
+  #http: HttpEntrance | null = null
   #trust = new TrustList([])
 
   constructor(port: number, deps: EntranceDeps) {
@@ -33,10 +36,12 @@ export class Entrance {
   }
 
   get openConnections(): number {
-    return this.#relays.size + this.#greetings.size
+    return this.#relays.size + this.#greetings.size + (this.#http?.openConnections ?? 0)
   }
 
+  /** The table has changed, or a task drains. */
   routesChanged(): void {
+    this.#http?.routesChanged()
     const options = this.#deps.routes.listener(this.#port)?.options
     if (options === undefined) return
     this.#trust = new TrustList(options.trust)
@@ -48,18 +53,24 @@ export class Entrance {
     const listener = routes.listener(this.#port)
     if (listener === undefined) return null
     const { host } = loop.remoteAddress(conn)
-    const isProxy = this.#trust.has(host)
+    const isProxy = listener.options.protocol === 'tcp' && this.#trust.has(host)
     const visitor = isProxy ? null : this.#admit(host, listener)
     if (!isProxy && visitor === null) return null
     const client = new ClientEnd(loop, conn, services.of(listener.serviceId))
     // One turn later: the loop hears of the handler first.
     if (visitor === null) this.#greet(client)
-    else loop.atTurnEnd(() => this.#begin(client, visitor))
+    else loop.atTurnEnd(() => this.#begin(client, visitor, listener))
     return client
+  }
+
+  /** The ingress ends: whoever asks one thing after the other is told to ask elsewhere. */
+  finish(): void {
+    this.#http?.finish()
   }
 
   /** Resets everybody. */
   stop(): void {
+    this.#http?.stop()
     this.#relays.stop()
     for (const relay of this.#relays) relay.reset()
     for (const greeting of this.#greetings) greeting.reset()
@@ -96,11 +107,16 @@ export class Entrance {
   #introduced(client: ClientEnd): void {
     const listener = this.#deps.routes.listener(this.#port)
     const visitor = listener && this.#admit(client.remoteAddress.host, listener)
-    if (visitor) this.#begin(client, visitor)
+    if (listener && visitor) this.#begin(client, visitor, listener)
     else client.reset()
   }
 
-  #begin(client: ClientEnd, visitor: Visitor): void {
+  #begin(client: ClientEnd, visitor: Visitor, listener: Listener): void {
+    if (listener.options.protocol === 'http') {
+      this.#http ??= new HttpEntrance(this.#port, this.#deps)
+      this.#http.begin(client, listener, () => this.#deps.census.leave(visitor))
+      return
+    }
     const { traffic } = client
     const relay = new Relay({ client, port: this.#port, traffic }, this.#deps, (finished) => {
       this.#relays.delete(finished)

@@ -48,6 +48,12 @@ export class Entrances {
     for (const entrance of this.#entrances.values()) entrance.routesChanged()
   }
 
+  /** Nobody comes in any more, and whoever asks one thing after the other is told to leave. */
+  finish(): void {
+    this.setPlaces([])
+    for (const entrance of this.#entrances.values()) entrance.finish()
+  }
+
   /** Resets every client. */
   resetAll(): void {
     for (const entrance of this.#entrances.values()) entrance.stop()

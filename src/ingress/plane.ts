@@ -81,7 +81,7 @@ export class Plane implements Dialer, FlowDialer {
       onReachable: () => routes.wake(),
       onDrain: (node, task) => {
         routes.drainRemote(node, task)
-        this.#udpEntrances.routesChanged()
+        this.#tasksChanged()
       },
       onStatus: (node, answers) => tell({ kind: 'peer-status', node, answers }),
       onRefused: (node, because) => this.#warn('no tunnel to a peer', node, because),
@@ -131,7 +131,7 @@ export class Plane implements Dialer, FlowDialer {
         return this.#setPorts(message)
       case 'drain':
         this.#routes.drain(message.task)
-        this.#udpEntrances.routesChanged()
+        this.#tasksChanged()
         this.#server.drain(message.task)
         return this.#drains.watch(message.task)
       case 'finish':
@@ -188,11 +188,15 @@ export class Plane implements Dialer, FlowDialer {
     this.#routes.replace(table)
     this.#services.keepOnly(new Set(table.listeners.map((listener) => listener.serviceId)))
     this.#tasks.keepOnly(new Set(table.localTasks.map((task) => task.task)))
-    this.#entrances.routesChanged()
-    this.#udpEntrances.routesChanged()
+    this.#tasksChanged()
     this.#server.recheckPeers()
     this.#dialPeers()
     this.#deps.tell({ kind: 'applied', version: table.version })
+  }
+
+  #tasksChanged(): void {
+    this.#entrances.routesChanged()
+    this.#udpEntrances.routesChanged()
   }
 
   #setPorts(message: Extract<ToWorker, { kind: 'ports' }>): void {
@@ -248,7 +252,8 @@ export class Plane implements Dialer, FlowDialer {
 
   #finish(): void {
     this.#isFinishing = true
-    this.#listen([])
+    this.#entrances.finish()
+    this.#udpEntrances.setPlaces([])
     this.#server.finish()
     this.#stopListeningForPeers()
     const endLooking = this.#deps.clock.every(finishLookMs, () => {

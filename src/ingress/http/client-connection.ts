@@ -2,19 +2,22 @@ import type { CloseCause, Slab } from '../loop.ts'
 import type { End, EndHandler } from '../end.ts'
 import { Junction } from '../junction.ts'
 import type { ClientEnd } from '../socket-end.ts'
-import type { Listener } from '../../routing/route-table.ts'
+import type { Listener, ListenerOptions } from '../../routing/route-table.ts'
 import type { FailureKind } from './counters.ts'
 import { Exchange, type ExchangeHost, type Refusal } from './exchange.ts'
-import { HeadIntake } from './head-intake.ts'
+import { HeldPieces } from './held-pieces.ts'
 import type { HttpPort } from './http-port.ts'
 import { ascii } from './octets.ts'
 import { Outlet } from './outlet.ts'
-import { encodeOwnAnswer, headProblems, type OwnStatus } from './own-answer.ts'
+import { encodeOwnAnswer, headProblems, verdicts, type Verdict } from './own-answer.ts'
 import type { RequestHead } from './request-head.ts'
+import { RequestIntake } from './request-intake.ts'
 import type { ResponseHead } from './response-head.ts'
-import { isLoop, rewriteRequest, type Hop } from './rewrite-request.ts'
+import { refusalOf } from './request-rules.ts'
+import { rewriteRequest, type Hop } from './rewrite-request.ts'
 import type { ClientSide } from './rewrite-response.ts'
 import type { Piece } from './upstream.ts'
+import { exchangeWaitMs, idleWaitMs, joinedWaitMs } from './waits.ts'
 
 /**
  * `idle`: between requests. `discarding`: the answer is complete, the request's body not yet.
@@ -25,12 +28,9 @@ type Phase = 'idle' | 'head' | 'exchange' | 'discarding' | 'lingering' | 'joined
 /** A client that has said its last may listen, or be gone; as long as it takes bytes it is there. */
 const halfClosedQuietMs = 1000
 const lingerMs = 2000
-/** Beyond what `Keep-Alive` promises: a request on its way meets an open connection. */
-const keepAliveGraceMs = 2000
 const endingIdleMs = 1000
 const heldBytesMax = 1024 * 1024
 const discardedBytesMax = 1024 * 1024
-const defaultIdleMs = 3_600_000
 /** A joined connection is looked at this often in its idle time. */
 const joinedLooks = 4
 const closeField = ascii('Connection: close\r\n')
@@ -45,18 +45,15 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   readonly #onFinished: (connection: ClientConnection) => void
   readonly #hop: Hop
   readonly #exchange: Exchange
-  readonly #intake = new HeadIntake()
-  readonly #held: Piece[] = []
+  readonly #intake: RequestIntake
+  readonly #held: HeldPieces
   readonly #side = { knowsChunks: true, staysOpen: true, keepAlive: closeField }
-  #heldBytes = 0
-  #head: RequestHead | null = null
   #junction: Junction | null = null
   #listener: Listener
   #phase: Phase = 'idle'
   #requestId = ''
   #isHeadRequest = false
   #minor = 1
-  #wantsKeepAlive = true
   #expectsContinue = false
   #staysOpen = true
   #requests = 0
@@ -77,7 +74,9 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#port = port
     this.#onFinished = onFinished
     this.out = new Outlet(given.client, port.deps.loop)
+    this.#held = new HeldPieces(port.deps.loop)
     this.#exchange = new Exchange(this, port)
+    this.#intake = new RequestIntake(port.deps.loop, port.heads)
     given.client.setHandler(this)
   }
 
@@ -90,6 +89,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#arm()
   }
 
+  /** Also how a client hears that an answer will not be whole. */
   reset(): void {
     if (this.#phase === 'over') return
     this.#exchange.abort('client-gone')
@@ -104,8 +104,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
       return
     }
     this.#held.push({ slab, offset, length })
-    this.#heldBytes += length
-    if (this.#heldBytes > heldBytesMax) this.reset()
+    if (this.#held.bytes > heldBytesMax) this.reset()
     else this.#settle()
   }
 
@@ -146,12 +145,8 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#arm()
   }
 
-  onRefused({ status, because }: Refusal): void {
-    this.#answer(status, because, this.#exchange.body.isDone)
-  }
-
-  onTruncated(): void {
-    this.reset()
+  onRefused(refusal: Refusal): void {
+    this.#answer(refusal, this.#exchange.body.isDone)
   }
 
   onDone(): void {
@@ -166,21 +161,14 @@ export class ClientConnection implements EndHandler, ExchangeHost {
 
   onJoined(upstream: End, rest: Piece | null): void {
     this.#phase = 'joined'
-    const junction = new Junction(
-      { left: this.client, right: upstream },
-      {
-        onFinished: () => {
-          this.#exchange.left()
-          this.#finish()
-        },
-      },
-    )
+    const onFinished = (): void => {
+      this.#exchange.left()
+      this.#finish()
+    }
+    const junction = new Junction({ left: this.client, right: upstream }, { onFinished })
     this.#junction = junction
     if (rest !== null) this.client.send(rest.slab, rest.offset, rest.length)
-    for (const piece of this.#held.splice(0)) {
-      upstream.send(piece.slab, piece.offset, piece.length)
-    }
-    this.#heldBytes = 0
+    this.#held.sendTo(upstream)
     junction.start()
     if (this.#isClientEnded) upstream.shutdown()
     this.#arm()
@@ -193,11 +181,13 @@ export class ClientConnection implements EndHandler, ExchangeHost {
         return this.#linger()
       case 'head':
         this.#port.counters.failed('client-timeout')
-        return this.#answer(408, 'the head took too long', false)
+        return this.#answer(verdicts.slowHead, false)
       case 'exchange':
         return this.#expireExchange()
       case 'joined':
-        return this.#expireJoined()
+        // The junction counts looks between which nothing has passed.
+        if ((this.#junction?.countQuietLooks() ?? 0) > joinedLooks) this.reset()
+        return this.#arm()
       case 'discarding':
       case 'lingering':
         return this.reset()
@@ -210,13 +200,12 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     if (this.#isPumping) return
     this.#isPumping = true
     while (this.#takesMore()) {
-      const piece = this.#held.shift()
+      const piece = this.#held.take()
       if (piece === undefined) break
-      this.#heldBytes -= piece.length
       this.#read(piece)
     }
     this.#isPumping = false
-    if (this.#isClientEnded && this.#held.length === 0) this.#afterClientEnd()
+    if (this.#isClientEnded && this.#held.isEmpty) this.#afterClientEnd()
     if (this.#phase === 'over' || this.#phase === 'joined') return
     this.#regulate()
     this.#arm()
@@ -228,20 +217,14 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   }
 
   #read(piece: Piece): void {
-    switch (this.#phase) {
-      case 'idle':
-      case 'head':
-        return this.#readHead(piece)
-      case 'exchange':
-        return this.#readBody(piece)
-      default:
-        return this.#discard(piece)
-    }
+    if (this.#phase === 'exchange') this.#readBody(piece)
+    else if (this.#phase === 'discarding') this.#discard(piece)
+    else this.#readHead(piece)
   }
 
   /** A client that goes away is noticed only while it is read from. */
   #regulate(): void {
-    const wantsMore = this.#held.length === 0 && !this.#exchange.isUpstreamFull
+    const wantsMore = this.#held.isEmpty && !this.#exchange.isUpstreamFull
     if (wantsMore === this.#isReading) return
     this.#isReading = wantsMore
     if (wantsMore) this.client.resume()
@@ -249,83 +232,56 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   }
 
   #readHead(piece: Piece): void {
-    const { heads, deps } = this.#port
-    const { maxHeadBytes } = this.#listener.options
-    const head = (this.#head ??= heads.takeRequest())
     if (this.#phase === 'idle') {
       this.#phase = 'head'
-      this.#headStartedMs = deps.clock.monotonicMs()
-      head.begin(maxHeadBytes)
-      this.#intake.begin(maxHeadBytes)
+      this.#headStartedMs = this.#port.deps.clock.monotonicMs()
+      this.#intake.begin(this.#listener.options.maxHeadBytes)
     }
-    const to = piece.offset + piece.length
-    const progress = this.#intake.feed(head, deps.loop.memory(piece.slab), [piece.offset, to])
+    const progress = this.#intake.feed(piece)
     if (progress === 'whole') {
-      this.#take(head, piece.slab, to)
+      this.#take(this.#intake.head, piece)
       return
     }
-    deps.loop.release(piece.slab)
+    this.#port.deps.loop.release(piece.slab)
     if (progress === 'more') return
-    this.#port.counters.failed('bad-request')
     this.#requestId = this.#port.nextRequestId()
     this.#isHeadRequest = false
-    const status = head.problem === 0 ? 400 : head.problem
-    this.#answer(status, headProblems[status], false)
+    const status = this.#intake.head.problem || 400
+    this.#refuse({ status, because: headProblems[status] }, false)
   }
 
-  /** A head is whole: everything that is needed of it leaves it now, and the slab with it. */
-  #take(head: RequestHead, slab: Slab, to: number): void {
-    const { heads, writer } = this.#port
-    const { endsAt } = this.#intake
+  /** A head is whole: all that is needed of it leaves it now, before its slab goes. */
+  #take(head: RequestHead, piece: Piece): void {
     this.#requests += 1
     this.#requestId = this.#port.nextRequestId()
     this.#listener = this.#port.listener ?? this.#listener
     this.#isHeadRequest = head.isHead
     this.#minor = head.minor
-    this.#wantsKeepAlive = head.wantsKeepAlive
     this.#staysOpen = head.wantsKeepAlive
     this.#expectsContinue = head.expectsContinue
-    const refusal = this.#refusalOf(head)
-    const rewritten =
-      refusal === null
-        ? rewriteRequest(head, this.#hop, { writer, requestId: this.#requestId })
-        : null
-    if (endsAt < to) this.#holdFirst({ slab, offset: endsAt, length: to - endsAt })
-    else this.#port.deps.loop.release(slab)
-    this.#head = null
-    this.#intake.forget()
-    if (rewritten !== null) {
+    const { options } = this.#listener
+    const refusal = refusalOf(head, this.#hop.via, options)
+    const given = { writer: this.#port.writer, requestId: this.#requestId }
+    const rewritten = refusal === null ? rewriteRequest(head, this.#hop, given) : noBytes
+    const rest = this.#intake.restOf(piece)
+    if (rest !== null) this.#held.putBack(rest)
+    if (refusal === null) {
       this.#phase = 'exchange'
-      this.#exchange.begin(head, rewritten, this.#listener.options.maxHeadBytes)
-    } else if (refusal !== null) {
-      this.#port.counters.failed('bad-request')
-      this.#answer(refusal.status, refusal.because, !head.hasBody)
-    }
-    heads.giveRequest(head)
-  }
-
-  #refusalOf(head: RequestHead): { readonly status: OwnStatus; readonly because: string } | null {
-    const { maxBodyBytes } = this.#listener.options
-    const { framing } = head
-    if (isLoop(head, this.#hop.via)) {
-      return { status: 508, because: 'this request has been here before' }
-    }
-    if (head.maxForwards === 0) return { status: 200, because: 'this is as far as it goes' }
-    if (maxBodyBytes === null || framing.kind !== 'length') return null
-    return framing.bytes > maxBodyBytes ? tooLarge : null
+      this.#exchange.begin(head, rewritten, options.maxHeadBytes)
+    } else this.#refuse(refusal, !head.hasBody)
+    this.#intake.forget()
   }
 
   #readBody(piece: Piece): void {
     const rest = this.#exchange.feed(piece)
     if (rest === 'malformed') {
-      this.#port.counters.failed('bad-request')
-      this.#giveUp(400, 'the body is malformed', 'bad-request')
+      this.#giveUp(verdicts.badBody, 'bad-request')
       return
     }
-    if (rest !== null) this.#holdFirst(rest)
+    if (rest !== null) this.#held.putBack(rest)
     const { maxBodyBytes } = this.#listener.options
     if (maxBodyBytes !== null && this.#exchange.body.dataBytes > maxBodyBytes) {
-      this.#giveUp(tooLarge.status, tooLarge.because, 'bad-request')
+      this.#giveUp(verdicts.tooLarge, 'bad-request')
     }
   }
 
@@ -340,14 +296,9 @@ export class ClientConnection implements EndHandler, ExchangeHost {
       this.#linger()
       return
     }
-    if (end < to) this.#holdFirst({ slab, offset: end, length: to - end })
+    if (end < to) this.#held.putBack({ slab, offset: end, length: to - end })
     else loop.release(slab)
     if (body.isDone) this.#phase = 'idle'
-  }
-
-  #holdFirst(piece: Piece): void {
-    this.#held.unshift(piece)
-    this.#heldBytes += piece.length
   }
 
   /** FIN came, and everything before it has been read. */
@@ -360,7 +311,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
         return this.#linger()
       case 'exchange':
         if (this.#exchange.body.isDone) return
-        return this.#giveUp(400, 'the body was cut short', 'client-gone')
+        return this.#giveUp(verdicts.shortBody, 'client-gone')
       case 'lingering':
       case 'joined':
       case 'over':
@@ -371,33 +322,33 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     if (this.#isClientEnded) return this.reset()
     switch (this.#exchange.waitsFor) {
       case 'body':
-        return this.#giveUp(408, 'the body took too long', 'client-timeout')
+        return this.#giveUp(verdicts.slowBody, 'client-timeout')
       case 'client':
         this.#exchange.abort('client-timeout')
         return this.reset()
       case 'room':
       case 'answer':
       case 'answer-body':
-        return this.#giveUp(504, 'the task took too long', 'answer-timeout')
+        return this.#giveUp(verdicts.slowTask, 'answer-timeout')
       case 'task':
     }
   }
 
-  #expireJoined(): void {
-    if ((this.#junction?.countQuietLooks() ?? 0) > joinedLooks) this.reset()
-    else this.#arm()
+  #refuse(verdict: Verdict, mayStay: boolean): void {
+    this.#port.counters.failed('bad-request')
+    this.#answer(verdict, mayStay)
   }
 
   /** What has begun to be answered cannot be answered otherwise: only a reset says so. */
-  #giveUp(status: OwnStatus, because: string, kind: FailureKind): void {
+  #giveUp(verdict: Verdict, kind: FailureKind): void {
     const { isAnswered } = this.#exchange
     this.#exchange.abort(kind)
     if (isAnswered) this.reset()
-    else this.#answer(status, because, this.#exchange.body.isDone)
+    else this.#answer(verdict, this.#exchange.body.isDone)
   }
 
-  #answer(status: OwnStatus, because: string, mayStay: boolean): void {
-    const stays = mayStay && this.#wantsKeepAlive && !this.#isClientEnded && !this.#port.isEnding
+  #answer({ status, because }: Verdict, mayStay: boolean): void {
+    const stays = mayStay && this.#staysOpen && !this.#isClientEnded && !this.#port.isEnding
     const connection = stays ? this.#port.keepAlive(this.#listener.options) : closeField
     const answer = { status, because, requestId: this.#requestId, connection }
     this.out.bytes(encodeOwnAnswer({ ...answer, isHead: this.#isHeadRequest }))
@@ -409,78 +360,39 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   #linger(): void {
     if (this.#phase === 'over') return
     this.#phase = 'lingering'
-    this.#dropHeld()
+    this.#held.drop()
     this.deadlineMs = this.#port.deps.clock.monotonicMs() + lingerMs
     this.client.shutdown()
     this.client.resume()
   }
 
+  /** The whole of a head has one time, everything else starts again with each sign of life. */
   #arm(): void {
-    const nowMs = this.#port.deps.clock.monotonicMs()
     const { options } = this.#listener
-    switch (this.#phase) {
-      case 'idle':
-        this.deadlineMs = nowMs + this.#idleMs()
-        return
-      case 'head':
-        this.deadlineMs = this.#headStartedMs + options.headTimeoutMs
-        return
-      case 'exchange':
-        this.deadlineMs = nowMs + this.#exchangeMs()
-        return
-      case 'discarding':
-        this.deadlineMs = nowMs + options.bodyTimeoutMs
-        return
-      case 'joined':
-        this.deadlineMs = nowMs + (options.idleTimeoutMs ?? defaultIdleMs) / joinedLooks
-        return
-      case 'lingering':
-      case 'over':
+    if (this.#phase === 'lingering' || this.#phase === 'over') return
+    const nowMs = this.#port.deps.clock.monotonicMs()
+    this.deadlineMs = nowMs + this.#waitMs(options)
+    if (this.#phase === 'head') this.deadlineMs = this.#headStartedMs + options.headTimeoutMs
+  }
+
+  #waitMs(options: ListenerOptions): number {
+    if (this.#phase === 'discarding') return options.bodyTimeoutMs
+    if (this.#phase === 'joined') return joinedWaitMs(options) / joinedLooks
+    if (this.#phase === 'exchange') {
+      const waitMs = exchangeWaitMs(options, this.#exchange.waitsFor)
+      return this.#isClientEnded ? Math.min(waitMs, halfClosedQuietMs) : waitMs
     }
-  }
-
-  #idleMs(): number {
-    const { headTimeoutMs, keepAliveTimeoutMs } = this.#listener.options
-    if (this.#port.isEnding) return endingIdleMs
-    return this.#requests === 0 ? headTimeoutMs : keepAliveTimeoutMs + keepAliveGraceMs
-  }
-
-  #exchangeMs(): number {
-    const waitMs = this.#waitMs()
-    return this.#isClientEnded ? Math.min(waitMs, halfClosedQuietMs) : waitMs
-  }
-
-  #waitMs(): number {
-    const { bodyTimeoutMs, answerTimeoutMs, idleTimeoutMs } = this.#listener.options
-    switch (this.#exchange.waitsFor) {
-      case 'task':
-        // The search has limits of its own.
-        return Number.POSITIVE_INFINITY
-      case 'body':
-      case 'client':
-        return bodyTimeoutMs
-      case 'room':
-      case 'answer':
-        return answerTimeoutMs
-      case 'answer-body':
-        return idleTimeoutMs ?? defaultIdleMs
-    }
-  }
-
-  #dropHeld(): void {
-    for (const { slab } of this.#held.splice(0)) this.#port.deps.loop.release(slab)
-    this.#heldBytes = 0
+    return this.#port.isEnding ? endingIdleMs : idleWaitMs(options, this.#requests === 0)
   }
 
   #finish(): void {
     if (this.#phase === 'over') return
     this.#phase = 'over'
     this.deadlineMs = Number.POSITIVE_INFINITY
-    this.#dropHeld()
-    if (this.#head !== null) this.#port.heads.giveRequest(this.#head)
-    this.#head = null
+    this.#held.drop()
+    this.#intake.forget()
     this.#onFinished(this)
   }
 }
 
-const tooLarge = { status: 413, because: 'the body is larger than this service takes' } as const
+const noBytes = new Uint8Array(0)

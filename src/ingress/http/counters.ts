@@ -1,7 +1,6 @@
 /** Upper bounds of the latency histogram, in milliseconds; the last bucket has none. */
 export const latencyBoundsMs: readonly number[] = [
-  ...[1, 2.5, 5, 10, 25, 50, 100, 250, 500],
-  ...[1000, 2500, 5000, 10_000, 30_000],
+  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000,
 ]
 
 /** Why a request got an answer of ours, or none. */

@@ -6,17 +6,16 @@ import { BodyReader, type BodyForm } from './body-reader.ts'
 import type { FailureKind } from './counters.ts'
 import type { HttpPort } from './http-port.ts'
 import type { Outlet } from './outlet.ts'
-import type { OwnStatus } from './own-answer.ts'
+import type { Verdict } from './own-answer.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-head.ts'
 import { rewriteInterim, rewriteResponse, type ClientSide } from './rewrite-response.ts'
-import { Seeker, type Finder } from './seeker.ts'
+import { Seeker, type Finder, type NothingCause } from './seeker.ts'
 import type { Asker, LossCause, Piece, Upstream } from './upstream.ts'
+import type { WaitingFor } from './waits.ts'
 
 /** Why a request got no answer from a task. */
-export interface Refusal {
-  readonly status: OwnStatus
-  readonly because: string
+export interface Refusal extends Verdict {
   readonly kind: FailureKind
 }
 
@@ -33,7 +32,7 @@ export interface ExchangeHost {
   /** No answer has begun. */
   onRefused(refusal: Refusal): void
   /** The answer has begun, and will not be whole. */
-  onTruncated(): void
+  reset(): void
   /** The answer is whole; the request perhaps not. */
   onDone(): void
   /** The two connections are one from here on. */
@@ -104,7 +103,7 @@ export class Exchange implements Asker, Finder {
   }
 
   /** What the request waits for, for whoever looks at the clock. */
-  get waitsFor(): 'task' | 'body' | 'room' | 'answer' | 'client' | 'answer-body' {
+  get waitsFor(): WaitingFor {
     if (this.#upstream === null) return 'task'
     if (this.isClientFull) return 'client'
     if (this.isUpstreamFull) return 'room'
@@ -162,7 +161,7 @@ export class Exchange implements Asker, Finder {
     if (this.#upstream === upstream) upstream.resume()
   }
 
-  onNothing(because: 'no-service' | 'no-task' | 'connect'): void {
+  onNothing(because: NothingCause): void {
     this.#refuse(refusals[because])
   }
 
@@ -231,8 +230,8 @@ export class Exchange implements Asker, Finder {
     }
     if (this.isAnswered) {
       this.abort('broken-answer')
-      this.#host.onTruncated()
-    } else this.#refuse(cause === 'malformed' ? refusals.malformed : refusals.unanswered)
+      this.#host.reset()
+    } else this.#refuse(cause === 'malformed' ? refusals.malformed : refusals.lost)
   }
 
   #count(status: number): void {
@@ -298,6 +297,7 @@ export class Exchange implements Asker, Finder {
   #end(): void {
     if (!this.isRunning) return
     this.isRunning = false
+    this.isUpstreamFull = false
     this.#port.counters.inFlight -= 1
     this.#letGo()
     this.#replay = null
@@ -317,6 +317,6 @@ const refusals = {
   'no-service': { status: 404, because: 'no service here any more', kind: 'no-task' },
   'no-task': { status: 503, because: 'no task of this service is ready', kind: 'no-task' },
   connect: { status: 502, because: 'no task accepts a connection', kind: 'connect' },
-  unanswered: { status: 502, because: 'the task went away unanswered', kind: 'broken-answer' },
+  lost: { status: 502, because: 'the task went away unanswered', kind: 'broken-answer' },
   malformed: { status: 502, because: 'the task sent no valid answer', kind: 'broken-answer' },
 } as const satisfies Record<string, Refusal>

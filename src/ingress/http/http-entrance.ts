@@ -1,7 +1,7 @@
-import { isInRange } from '../../model/ip-range.ts'
 import type { Listener } from '../../routing/route-table.ts'
 import type { Address } from '../loop.ts'
 import type { ClientEnd } from '../socket-end.ts'
+import { TrustList } from '../trust-list.ts'
 import { ClientConnection } from './client-connection.ts'
 import { HttpPort, type HttpDeps } from './http-port.ts'
 import { ascii } from './octets.ts'
@@ -79,9 +79,13 @@ function hopOf(client: ClientEnd, listener: Listener, via: Uint8Array): Hop {
     client: ascii(host),
     forwardedFor: ascii(`for=${node}`),
     ownHost: ascii(authorityOf(client.localAddress)),
-    isTrusted: listener.options.trust.some((range) => isInRange(host, range)),
+    isTrusted: isTrusted(host, listener),
     via,
   }
+}
+
+function isTrusted(host: string, { options: { trust } }: Listener): boolean {
+  return trust.length > 0 && new TrustList(trust).has(host)
 }
 
 function authorityOf({ host, port }: Address): string {

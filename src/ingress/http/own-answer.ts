@@ -2,26 +2,26 @@ import { STATUS_CODES } from 'node:http'
 import { ascii } from './octets.ts'
 import type { HeadProblem } from './request-head.ts'
 
-export type OwnStatus =
-  | 200
-  | 400
-  | 404
-  | 408
-  | 413
-  | 414
-  | 417
-  | 431
-  | 501
-  | 502
-  | 503
-  | 504
-  | 505
-  | 508
+type OwnStatus = 200 | 400 | 404 | 408 | 413 | 414 | 417 | 431 | 501 | 502 | 503 | 504 | 505 | 508
 
-export interface OwnAnswer {
+export interface Verdict {
   readonly status: OwnStatus
   /** For people; of our words only. */
   readonly because: string
+}
+
+export const verdicts = {
+  slowHead: { status: 408, because: 'the head took too long' },
+  slowBody: { status: 408, because: 'the body took too long' },
+  badBody: { status: 400, because: 'the body is malformed' },
+  shortBody: { status: 400, because: 'the body was cut short' },
+  tooLarge: { status: 413, because: 'the body is larger than this service takes' },
+  slowTask: { status: 504, because: 'the task took too long' },
+  loop: { status: 508, because: 'this request has been here before' },
+  lastHop: { status: 200, because: 'this is as far as it goes' },
+} as const satisfies Record<string, Verdict>
+
+interface OwnAnswer extends Verdict {
   readonly requestId: string
   readonly isHead: boolean
   /** `Connection: …`, with its CRLF. */

@@ -64,19 +64,6 @@ export function rewriteRequest(
   return writer.end()
 }
 
-/** Whether the entry's own name stands in `Via`: the request has been here before. */
-export function isLoop(head: RequestHead, via: Uint8Array): boolean {
-  const { fields } = head
-  for (let index = 0; index < fields.fieldCount; index++) {
-    if (fields.code(index) !== field.via) continue
-    const last = fields.valueTo(index) - via.length
-    for (let at = fields.valueFrom(index); at <= last; at++) {
-      if (fields.says(at, at + via.length, via)) return true
-    }
-  }
-  return false
-}
-
 function passes(head: RequestHead, hop: Hop, index: number): boolean {
   const code = head.fields.code(index)
   switch (code) {

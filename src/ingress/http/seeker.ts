@@ -6,10 +6,13 @@ import type { Backend } from './backend.ts'
 import type { HttpPort } from './http-port.ts'
 import { Upstream } from './upstream.ts'
 
+/** `lost`: the request was sent, its connection is gone, and nobody else could take it. */
+export type NothingCause = 'no-service' | 'no-task' | 'connect' | 'lost'
+
 export interface Finder {
   /** A connection that is ready for one question; the backend counts it as in flight. */
   onFound(upstream: Upstream, backend: Backend): void
-  onNothing(because: 'no-service' | 'no-task' | 'connect'): void
+  onNothing(because: NothingCause): void
 }
 
 /** As for connections: how often another task is offered, and how long one may take to appear. */
@@ -148,7 +151,7 @@ export class Seeker implements DialHandler {
     this.#finder.onFound(upstream, backend)
   }
 
-  #nothing(because: 'no-service' | 'no-task' | 'connect'): void {
+  #nothing(because: NothingCause): void {
     this.#isSeeking = false
     this.#endWait()
     this.#finder.onNothing(because)
@@ -157,8 +160,8 @@ export class Seeker implements DialHandler {
   /** A task, or the way to one, may be about to appear. All waits of a request are bounded together. */
   #wait(): void {
     const because = this.#failedDials > 0 ? 'connect' : 'no-task'
-    if (this.#hasWaited) {
-      this.#nothing(because)
+    if (this.#hasWaited || this.#needsNew) {
+      this.#nothing(this.#needsNew ? 'lost' : because)
       return
     }
     const { clock, routes } = this.#port.deps

@@ -4,10 +4,10 @@ import { nodeId } from '../../../../mesh/base/ids.ts'
 import { TaskDialer } from '../../../../src/ingress/dial-task.ts'
 import { HttpEntrance } from '../../../../src/ingress/http/http-entrance.ts'
 import { NetLoop } from '../../../../src/ingress/net-loop.ts'
+import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
 import { Routes } from '../../../../src/ingress/routes.ts'
 import { ClientEnd } from '../../../../src/ingress/socket-end.ts'
 import { Traffic, TrafficBook } from '../../../../src/ingress/traffic.ts'
-import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
 import {
   defaultIngressOptions,
   type IngressOptions,
