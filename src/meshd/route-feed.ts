@@ -1,7 +1,9 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { NodeId } from '../../mesh/base/ids.ts'
+import type { Observed } from '../model/observed.ts'
 import { deriveRoutes } from '../routing/derive-routes.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import { SteadyTrust, type Trust } from '../routing/trust.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import { coalesce } from './coalesce.ts'
 
@@ -33,7 +35,9 @@ export class RouteFeed implements Disposable {
   #forsakenAtMs = Infinity
   /** Grows also over restarts of the daemon: an ingress may know an older one's table. */
   #version: number
+  readonly #trust = new SteadyTrust()
   #last = ''
+  #cancelLook = (): void => {}
 
   constructor(deps: RouteFeedDeps) {
     this.#deps = deps
@@ -51,6 +55,7 @@ export class RouteFeed implements Disposable {
 
   [Symbol.dispose](): void {
     this.#end()
+    this.#cancelLook()
   }
 
   #feed(): void {
@@ -59,11 +64,20 @@ export class RouteFeed implements Disposable {
     const nowMs = clock.monotonicMs()
     if (view.catalog.index === 0 || nowMs < this.#settledAtMs) return
     if (!isCurrent() && nowMs < this.#forsakenAtMs) return
-    const table = deriveRoutes({ view, self, version: 0 })
+    const trust = this.#look(view.observed, nowMs)
+    const table = deriveRoutes({ view, self, version: 0, trust })
     const text = JSON.stringify(table)
     if (text === this.#last) return
     this.#last = text
     this.#version++
     setRoutes({ ...table, version: this.#version })
+  }
+
+  /** What is not believed yet may be true later, although nothing changes. */
+  #look(observed: Observed, nowMs: number): (node: NodeId) => Trust {
+    this.#cancelLook()
+    const waitMs = this.#trust.look(observed, nowMs)
+    if (waitMs !== null) this.#cancelLook = this.#deps.clock.after(waitMs, this.#derive)
+    return (node) => this.#trust.of(node)
   }
 }

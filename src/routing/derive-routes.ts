@@ -11,17 +11,21 @@ import {
 import { hasEnded } from '../model/task-state.ts'
 import { taskById } from '../model/task-view.ts'
 import type { Endpoint, Listener, LocalTask, Peer, RouteTable } from './route-table.ts'
+import { trustOf, type Trust } from './trust.ts'
 
 export interface RouteInput {
   readonly view: ClusterView
   readonly self: NodeId
   /** Must grow from table to table. */
   readonly version: number
+  /** What to think of other nodes; as they are seen this moment when absent. */
+  readonly trust?: (node: NodeId) => Trust
 }
 
 /** What the ingress of this node needs to know now; the same view gives the same table. */
-export function deriveRoutes({ view, self, version }: RouteInput): RouteTable {
-  const serving = servingByService(view, self)
+export function deriveRoutes({ view, self, version, trust }: RouteInput): RouteTable {
+  const trustIn = trust ?? ((node: NodeId): Trust => trustOf(view.observed, node))
+  const serving = servingByService(view, (node) => (node === self ? 'good' : trustIn(node)))
   const listeners = servicesOf(view.catalog).flatMap((service) =>
     listenersOf(service, serving.get(service.id) ?? []),
   )
@@ -58,7 +62,10 @@ interface ServingTask {
   readonly targets: ReadonlySet<string>
 }
 
-function servingByService(view: ClusterView, self: NodeId): Map<string, ServingTask[]> {
+function servingByService(
+  view: ClusterView,
+  trustIn: (node: NodeId) => Trust,
+): Map<string, ServingTask[]> {
   const serving = new Map<string, ServingTask[]>()
   const tasks = [...view.observed.tasks].sort(([left], [right]) => (left < right ? -1 : 1))
   for (const [id, { node, record }] of tasks) {
@@ -68,7 +75,7 @@ function servingByService(view: ClusterView, self: NodeId): Map<string, ServingT
     const task = taskById(view.catalog, id)
     if (task === undefined || task.node !== node || !task.isWanted) continue
     if (task.generation !== record.generation) continue
-    const trust = trustOf(view.observed, node, self)
+    const trust = trustIn(node)
     if (trust === 'gone') continue
     const { generation } = task
     const endpoint = { task: id, node, generation, preferred: trust === 'good' }
@@ -76,24 +83,6 @@ function servingByService(view: ClusterView, self: NodeId): Map<string, ServingT
     serving.set(task.serviceId, [...(serving.get(task.serviceId) ?? []), { endpoint, targets }])
   }
   return serving
-}
-
-/**
- * A dead daemon is not a dead node: while its data path answers, its tasks can be reached, but
- * others come first. Nobody has heard of an unseen node yet; that is no news of its death.
- */
-function trustOf(observed: Observed, node: NodeId, self: NodeId): 'good' | 'doubtful' | 'gone' {
-  if (node === self) return 'good'
-  switch (observed.members.get(node)?.state) {
-    case 'alive':
-      return 'good'
-    case 'suspect':
-    case undefined:
-      return 'doubtful'
-    case 'dead':
-    case 'left':
-      return observed.dataPath.get(node) === true ? 'doubtful' : 'gone'
-  }
 }
 
 /** Dead ones too: the ingress finds out whether their data path answers. */
