@@ -69,6 +69,7 @@ export class Agent {
         this.#engineRead(containers)
       },
       lost: (because) => this.#status.engineLost(because),
+      listed: (containers) => this.#engineListed(containers),
     })
   }
 
@@ -168,6 +169,14 @@ export class Agent {
     for (const container of containers) this.#unclaimed.set(container.taskId, container)
     for (const runner of this.#runners.values()) this.#introduce(runner)
     if (this.#tasks !== null) this.#removeOrphans()
+  }
+
+  /** An engine may still do what a daemon asked of it that is gone, or that gave up waiting. */
+  #engineListed(containers: readonly ContainerState[]): void {
+    if (this.#tasks === null || this.#isStopping) return
+    for (const container of containers) {
+      if (!this.#runners.has(container.taskId)) void this.#removeOrphan(container)
+    }
   }
 
   #introduce(runner: TaskRunner): void {

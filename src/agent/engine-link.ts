@@ -17,12 +17,16 @@ export interface EngineLinkEvents {
   /** It answers, for the first time or again: everything is read anew. */
   read(description: EngineDescription, containers: readonly ContainerState[]): void
   lost(because: string): void
+  /** What it has now, every minute. */
+  listed(containers: readonly ContainerState[]): void
 }
 
 const firstRetryMs = 250
 const maxRetryMs = 5_000
 /** How long an engine may be dead while nobody calls it. */
 const checkPeriodMs = 5_000
+/** One check in so many reads the containers, too. */
+const checksAList = 12
 
 /** Whether the engine answers, and the way to call it: the one who finds it silent tells all. */
 export class EngineLink {
@@ -33,6 +37,7 @@ export class EngineLink {
   #isConnecting = false
   #isRetrying = false
   #retryMs = firstRetryMs
+  #checks = 0
   #cancel = (): void => {}
 
   constructor(deps: EngineLinkDeps, events: EngineLinkEvents) {
@@ -100,7 +105,13 @@ export class EngineLink {
   async #check(): Promise<void> {
     const answer = await this.call((engine) => engine.describe())
     if (answer.kind === 'failed') this.#lose(answer.because)
+    if (++this.#checks % checksAList === 0 && this.#isReady) await this.#list()
     if (answer.kind === 'done' && this.#isReady) this.#schedule(checkPeriodMs, () => this.#check())
+  }
+
+  async #list(): Promise<void> {
+    const answer = await this.call((engine) => engine.list())
+    if (answer.kind === 'done' && !this.#isClosed) this.#events.listed(answer.value)
   }
 
   /** Of many calls that fail together only the first one counts. */

@@ -227,6 +227,18 @@ test('a new daemon adopts what runs, and removes what no task owns', async () =>
   assert.deepEqual(engine.calls, ['stop c2 default 10000', 'remove c2'])
 })
 
+test('a container that a dead daemon asked for, and that came late, is found and removed', async () => {
+  const world = await started()
+  await world.assign('t1')
+  const [made] = world.engine.containers.values()
+  assert.ok(made !== undefined)
+  const late = { ...made, state: { ...made.state, id: 'late', taskId: 't0', running: false } }
+  world.engine.containers.set('late', late)
+  await world.clock.run(61_000)
+  assert.deepEqual([...world.engine.containers.keys()], ['c1'])
+  assert.equal(world.task('t1')?.state, 'running')
+})
+
 test('a task that ended before is not run again by a new daemon', async () => {
   const world = await started()
   const Status = { Timestamp: '2026-11-24T00:00:00Z', State: 'failed' } as const
