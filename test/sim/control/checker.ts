@@ -4,6 +4,7 @@ import type { Catalog } from '../../../mesh/catalog/catalog.ts'
 import type { Change } from '../../../mesh/catalog/types.ts'
 import { nodesOf } from '../../../src/model/node-view.ts'
 import { type ServiceView, serviceById, servicesOf } from '../../../src/model/service-view.ts'
+import { compareTaskStates } from '../../../src/model/task-state.ts'
 import { taskById, type TaskView, tasksOf } from '../../../src/model/task-view.ts'
 import type { Agreed } from './agreement.ts'
 import { brokenConstraint, misfit, shortage } from './fitness.ts'
@@ -47,12 +48,14 @@ export class ControlChecker {
   }
 
   agreed({ before, after, transaction }: Agreed): void {
-    const { random: _random, trace, managers } = this.#world
+    const { trace, managers } = this.#world
     trace.note(transaction.request)
     trace.mix(after.index, transaction.changes.length)
     for (const change of transaction.changes) {
       const id = change.kind === 'delete' ? change.ref.id : change.object.id
-      this.#remember(taskById(before, id), taskById(after, id))
+      const [was, is] = [taskById(before, id), taskById(after, id)]
+      this.#judgeStep(was, is)
+      this.#remember(was, is)
     }
     if (!transaction.request.startsWith('pass')) return
     const seen = this.#world.agreement.at(Number(transaction.request.split(' ').at(-1)))
@@ -140,6 +143,22 @@ export class ControlChecker {
   /** It was allowed to start now; one that was before is the other one's concern. */
   #mayRun(task: TaskView): boolean {
     return !task.hasEnded && this.#tasks.get(task.id)?.desired !== 'running'
+  }
+
+  /** A task's life goes one way, on one node, and is followed to its end. */
+  #judgeStep(was: TaskView | undefined, is: TaskView | undefined): void {
+    if (was === undefined) return
+    if (is === undefined) return this.#judgeEnd(was)
+    const isOtherNode = was.node !== null && is.node !== was.node
+    if (compareTaskStates(is.state, was.state) < 0 || isOtherNode || (is.isWanted && !was.isWanted))
+      this.#report('one way', `${brief(was)} becomes ${brief(is)}`)
+  }
+
+  #judgeEnd(task: TaskView): void {
+    const machine = this.#world.machines.find(({ id }) => id === task.node)
+    const isRunning = machine?.engine.running.some(({ taskId }) => taskId === task.id) === true
+    if (machine === undefined || !isRunning || this.#isExcused(task, machine)) return
+    this.#report('one way', `${brief(task)} is forgotten while it runs`)
   }
 
   #judgeHistory(service: ServiceView, catalog: Catalog): void {
