@@ -1,19 +1,11 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { afterEach, beforeEach, test } from 'node:test'
-import { connect, type TLSSocket } from 'node:tls'
-import { clientTlsOptions } from '../../../mesh/identity/tls-options.ts'
 import { DrainWatch } from '../../../src/ingress/drain-watch.ts'
-import {
-  encodeTask,
-  encodeTunnelFrame,
-  FrameDecoder,
-  frameType,
-  type FrameType,
-} from '../../../src/wire/tunnel-frame.ts'
+import { frameType } from '../../../src/wire/tunnel-frame.ts'
 import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { RawPeer } from './raw-peer.ts'
 import { endpointOf, TestNode, taskAt } from './test-node.ts'
 import { ask, freePort, TestTasks } from './test-tasks.ts'
 
@@ -132,50 +124,3 @@ test('a client that finds only draining tasks waits for the next one', async () 
   first.route({ port, endpoints, peers: [second.peer], localTasks })
   assert.equal(await answer, 'c')
 })
-
-/** A peer's tunnel, in the hands of the test. */
-class RawPeer {
-  readonly #socket: TLSSocket
-  readonly #decoder = new FrameDecoder()
-  /** Types of the frames that came, in order; answers to nothing. */
-  readonly heard: FrameType[] = []
-
-  private constructor(socket: TLSSocket) {
-    this.#socket = socket
-    socket.on('error', () => {})
-    socket.on('data', (bytes: Buffer) => {
-      this.#decoder.push(bytes, (frame) => {
-        if (frame.type !== frameType.pong) this.heard.push(frame.type)
-      })
-    })
-  }
-
-  /** As the one node, to the other. */
-  static async dial(as: TestNode, to: TestNode): Promise<RawPeer> {
-    const socket = await eventuallyConnected(as, to)
-    const peer = new RawPeer(socket)
-    // Its PONG shows that the tunnel is up on the other side too.
-    socket.write(encodeTunnelFrame(0, frameType.ping, Uint8Array.of(0, 0, 0, 1)))
-    await once(socket, 'data')
-    return peer
-  }
-
-  say(type: FrameType, task: string): void {
-    this.#socket.write(encodeTunnelFrame(0, type, encodeTask(task)))
-  }
-
-  hangUp(): void {
-    this.#socket.destroy()
-  }
-}
-
-async function eventuallyConnected(as: TestNode, to: TestNode): Promise<TLSSocket> {
-  const options = clientTlsOptions(as.identity, { alpn: ['mesh-tunnel/1'] })
-  let socket: TLSSocket | null = null
-  await eventually(async () => {
-    socket = connect({ ...options, host: to.address, port: to.dataPathPort })
-    await once(socket, 'secureConnect')
-  })
-  assert.ok(socket !== null)
-  return socket
-}

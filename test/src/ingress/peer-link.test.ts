@@ -162,12 +162,36 @@ test('a peer that is silent gets no new streams within two seconds, and keeps it
   assert.deepEqual(said, [true, false, true])
 })
 
-test('a peer that stays silent for half a minute is given up', async () => {
+test('a peer that stays silent for ten seconds is given up, with its open streams', async () => {
+  await open(0)
+  const ends: string[] = []
+  link.dial(request, { onOpen: () => {}, onFailed: ({ kind }) => ends.push(kind) })
+  channels.isWell = false
+  await pass(10_000)
+  assert.equal(channel(0).isDestroyed, false)
+  await pass(2000)
+  assert.equal(channel(0).isDestroyed, true)
+  assert.deepEqual(ends, ['failed'])
+  assert.ok(channels.channels.length > 1)
+})
+
+test('a silent peer that membership calls dead, too, is given up at once', async () => {
   await open(0)
   channels.isWell = false
-  await pass(33_000)
+  await pass(2100)
+  assert.equal(channel(0).isDestroyed, false)
+  link.setDead(true)
   assert.equal(channel(0).isDestroyed, true)
-  assert.ok(channels.channels.length > 1)
+})
+
+test('membership first, silence second: the order does not matter', async () => {
+  await open(0)
+  link.setDead(true)
+  await pass(3000)
+  assert.equal(channel(0).isDestroyed, false, 'it answers, whatever others say')
+  channels.isWell = false
+  await pass(2100)
+  assert.equal(channel(0).isDestroyed, true)
 })
 
 test('one broken connection is redialled at once; only a refused redial says that nobody answers', async () => {
@@ -230,4 +254,46 @@ test('a renewal that fails is tried again, and the old connection serves meanwhi
   await open(2)
   assert.equal(channel(0).isDestroyed, true)
   assert.deepEqual(said, [true])
+})
+
+/** A peer whose certificate ends in so many milliseconds. */
+const peerFor = (leftMs: number): PeerIdentity => ({
+  ...peer,
+  notAfterMs: clock.nowMs() + leftMs,
+})
+
+test("a connection is replaced before its peer's certificate ends, and serves until then", async () => {
+  channel(0).handler.onOpen(peerFor(100_000))
+  await settle()
+  await pass(79_000)
+  assert.equal(channels.channels.length, 1)
+  await pass(3000)
+  assert.equal(channels.channels.length, 2)
+  link.dial(request, deaf)
+  await settle()
+  assert.equal(channel(0).opens, 1)
+  channel(1).handler.onOpen(peerFor(90 * 86_400_000))
+  await settle()
+  link.dial(request, deaf)
+  await settle()
+  assert.deepEqual([channel(0).opens, channel(1).opens], [1, 1])
+  assert.deepEqual(said, [true])
+})
+
+test('a certificate that has ended takes nothing new, and keeps what is open', async () => {
+  channel(0).handler.onOpen(peerFor(20_000))
+  await settle()
+  link.dial(request, deaf)
+  // Its successors never open.
+  await pass(25_000)
+  assert.equal(link.dial(request, deaf), null)
+  assert.equal(channel(0).isDestroyed, false)
+})
+
+test('flows take the least queued connection, and none while nobody answers', async () => {
+  assert.equal(link.dialFlow({ ...request, protocol: 'udp' }, deaf), null)
+  await open(0)
+  assert.notEqual(link.dialFlow({ ...request, protocol: 'udp' }, deaf), null)
+  await settle()
+  assert.equal(channel(0).opens, 1)
 })

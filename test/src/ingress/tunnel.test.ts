@@ -12,6 +12,7 @@ import {
   type TunnelListener,
 } from '../../../src/ingress/tunnel.ts'
 import { streamWindowBytes, type TunnelStream } from '../../../src/ingress/tunnel-stream.ts'
+import type { TunnelFlow } from '../../../src/ingress/udp/tunnel-flow.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import {
   encodeCount,
@@ -155,6 +156,14 @@ const violations: Readonly<Record<string, readonly Uint8Array[]>> = {
   'GONE from the side that asked': [openFrame(1), encodeTunnelFrame(1, frameType.gone)],
   'DRAIN from the side that asks': [taskFrame(frameType.drain, 'task-a')],
   'DROPPED of something that is no task': [taskFrame(frameType.dropped, 'task a')],
+  'a frame that says it is huge': [Uint8Array.of(0, 0, 0, 1, frameType.data, 0xff, 0xff, 0xff)],
+  'a type that nobody knows': [encodeTunnelFrame(1, 99 as FrameType)],
+  'a PING on a stream': [encodeTunnelFrame(1, frameType.ping, encodeCount(1))],
+  'DATA for the connection itself': [data(0, 1)],
+  'DATA on a flow of datagrams': [openFlowFrame(1), data(1, 1)],
+  'a datagram before the task has accepted': [openFlowFrame(1), datagram(1, 5)],
+  'a datagram on a stream': [openFrame(1), datagram(1, 5)],
+  'credit for a flow': [openFlowFrame(1), encodeTunnelFrame(1, frameType.credit, encodeCount(1))],
   'credit beyond the window': [
     openFrame(1),
     encodeTunnelFrame(1, frameType.credit, encodeCount(0xffffffff)),
@@ -164,9 +173,10 @@ const violations: Readonly<Record<string, readonly Uint8Array[]>> = {
 for (const [name, frames] of Object.entries(violations)) {
   test(`${name} ends the tunnel`, () => {
     const wire = new HeldChannel()
-    const { tunnel, gone } = offered(wire, 0)
+    const { tunnel, gone, violations } = offered(wire, 0)
     for (const frame of frames) tunnel.receive(frame)
     assert.equal(gone.length, 1)
+    assert.deepEqual(violations, [true])
     assert.equal(wire.isDestroyed, true)
     assert.equal(tunnel.openStreams, 0)
   })
@@ -207,6 +217,94 @@ test('a flood of OPEN is refused beyond the limit, and given up when nobody read
   assert.deepEqual(gone, [])
   for (let id = 131; id <= 1000 && gone.length === 0; id++) tunnel.receive(openFrame(id))
   assert.deepEqual(gone, ['the peer sends, but does not read'])
+})
+
+test('a peer that goes on opening what there is no room for is given up, though it reads', async () => {
+  const wire = new HeldChannel()
+  const { tunnel, gone, violations } = offered(wire, 0, {
+    ...tunnelLimits,
+    streams: 10,
+    refusals: 100,
+  })
+  for (let id = 1; id <= 110; id++) {
+    tunnel.receive(openFrame(id))
+    await turns(1)
+    tunnel.written()
+  }
+  assert.deepEqual(gone, [])
+  tunnel.receive(openFrame(111))
+  assert.deepEqual([gone, violations], [['a flood of OPEN'], [true]])
+})
+
+test('flows have a room of their own: inventing senders crowds out no stream', () => {
+  const limits = { ...tunnelLimits, streams: 2, flows: 3 }
+  const { tunnel, streams, flows } = offered(new HeldChannel(), 0, limits)
+  for (let id = 1; id <= 5; id++) tunnel.receive(openFlowFrame(id))
+  tunnel.receive(openFrame(6))
+  assert.deepEqual([flows.length, streams.length], [3, 1])
+  flows[0]?.close()
+  tunnel.receive(openFlowFrame(7))
+  assert.deepEqual([flows.length, tunnel.openStreams, tunnel.openFlows], [4, 1, 3])
+})
+
+test('datagrams keep their borders and their order, and what has no room is dropped', async () => {
+  const wire = new HeldChannel()
+  const { tunnel, flows } = offered(wire, 0)
+  tunnel.receive(openFlowFrame(1))
+  const [flow] = flows
+  assert.ok(flow !== undefined)
+  flow.accept()
+  await turns()
+  // A write is on its way: from here on everything waits.
+  const sent = Array.from({ length: 1000 }, (_, at) => flow.send(Buffer.from(`${at}`)))
+  const kept = sent.filter((isSent) => isSent).length
+  assert.ok(kept > 10 && kept < 1000, String(kept))
+  assert.equal(sent.lastIndexOf(true), kept - 1)
+  for (let at = 0; at < 50; at++) tunnel.written()
+  const texts = wire
+    .frames()
+    .filter((frame) => frame.type === frameType.datagram)
+    .map((frame) => Buffer.from(frame.payload).toString())
+  assert.deepEqual(
+    texts,
+    Array.from({ length: kept }, (_, at) => String(at)),
+  )
+  assert.equal(flow.send(Buffer.from('again')), true)
+})
+
+test('frames may come in any pieces, down to single bytes', () => {
+  const { tunnel, streams, gone } = offered(new HeldChannel(), 1)
+  const [stream] = streams
+  assert.ok(stream !== undefined)
+  const heard = new Recorder(stream)
+  stream.accept()
+  const bytes = Buffer.concat([textFrame(1, 'hello '), textFrame(1, 'world'), data(1, 5000)])
+  for (let at = 0; at < bytes.length; at++) tunnel.receive(bytes.subarray(at, at + 1))
+  assert.equal(heard.text, 'hello world')
+  assert.equal(heard.bytes, 5011)
+  assert.deepEqual(gone, [])
+})
+
+test('a stream that waits holds its own bytes, not those of its neighbours', () => {
+  const { tunnel, streams } = offered(new HeldChannel(), 2)
+  for (const stream of streams) stream.accept()
+  const [waiting, reading] = streams
+  assert.ok(waiting !== undefined && reading !== undefined)
+  reading.resume()
+  const chunk = Buffer.concat([textFrame(1, 'small'), data(2, 60_000)])
+  tunnel.receive(new Uint8Array(chunk).subarray())
+  let held = 0
+  waiting.setHandler({
+    onReceive: (_end, slab) => {
+      held = loop.memory(slab).buffer.byteLength
+      loop.release(slab)
+    },
+    onEnd: () => {},
+    onDrained: () => {},
+    onClosed: () => {},
+  })
+  waiting.resume()
+  assert.equal(held, 5)
 })
 
 test('frames for a stream that was reset here are ignored', () => {
@@ -295,17 +393,23 @@ function pair(): { dialler: Side; acceptor: Side; offers: Offer[] } {
 /** The accepting side of a tunnel to which `count` streams were opened by hand. */
 function offered(wire: HeldChannel, count: number, limits: TunnelLimits = tunnelLimits) {
   const streams: TunnelStream[] = []
+  const flows: TunnelFlow[] = []
   const gone: string[] = []
+  const violations: boolean[] = []
   const tunnel = new Tunnel(
     { loop, channel: wire, isDialler: false, limits },
     {
       ...silent,
       onOffer: (_, stream) => streams.push(stream),
-      onGone: (because) => gone.push(because),
+      onOfferFlow: (_, flow) => flows.push(flow),
+      onGone: (because, isViolation) => {
+        gone.push(because)
+        violations.push(isViolation)
+      },
     },
   )
   for (let id = 1; id <= count; id++) tunnel.receive(openFrame(id))
-  return { tunnel, streams, gone }
+  return { tunnel, streams, flows, gone, violations }
 }
 
 interface OpenPair {
@@ -333,6 +437,18 @@ async function openTwo(tunnel: Tunnel, offers: Offer[]): Promise<[OpenPair, Open
 
 function openFrame(id: number): Uint8Array {
   return encodeTunnelFrame(id, frameType.open, encodeOpen(request))
+}
+
+function openFlowFrame(id: number): Uint8Array {
+  return encodeTunnelFrame(id, frameType.open, encodeOpen({ ...request, protocol: 'udp' }))
+}
+
+function datagram(id: number, bytes: number): Uint8Array {
+  return encodeTunnelFrame(id, frameType.datagram, new Uint8Array(bytes))
+}
+
+function textFrame(id: number, text: string): Uint8Array {
+  return encodeTunnelFrame(id, frameType.data, Buffer.from(text))
 }
 
 function taskFrame(type: FrameType, task: string): Uint8Array {
