@@ -17,6 +17,7 @@ import { engineFault } from './engine-fault.ts'
 import { commandLine, processRefusal, taskEnvironment } from './process-command.ts'
 import { findFreePort } from './free-port.ts'
 import { hasCheck, ProcessHealth } from './process-health.ts'
+import { OneATurn } from './one-a-turn.ts'
 import { ProcessLog } from './process-log.ts'
 import { stopSignalNumber } from './stop-signal.ts'
 import { SupervisedChild } from './supervised-child.ts'
@@ -67,6 +68,8 @@ export class ProcessEngine implements ContainerEngine {
   readonly #deps: ProcessEngineDeps
   readonly #entries = new Map<string, Entry>()
   readonly #listeners = new Set<(id: string) => void>()
+  /** To start a process takes the whole daemon milliseconds. */
+  readonly #spawns = new OneATurn()
 
   constructor(deps: ProcessEngineDeps) {
     this.#deps = deps
@@ -121,6 +124,9 @@ export class ProcessEngine implements ContainerEngine {
       if (cwd !== undefined && !existsSync(cwd)) {
         throw engineFault('engine/start-failed', `no such folder: ${cwd}`)
       }
+      await this.#spawns.pass()
+      // Nobody wants it any more: what would run now, nobody would stop.
+      this.#find(id)
       entry.child = await SupervisedChild.spawn({
         argv,
         env,

@@ -1,5 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import { defaultIngressOptions } from '../model/ingress-options.ts'
+import type { TaskRecord } from '../model/docker.ts'
 import { nodesOf } from '../model/node-view.ts'
 import type { ClusterView, Observed } from '../model/observed.ts'
 import {
@@ -62,14 +63,18 @@ interface ServingTask {
   readonly targets: ReadonlySet<string>
 }
 
+/** Most tasks of a cluster may have no port at all. */
+const isDialled = ({ targets }: TaskRecord): boolean => Object.keys(targets).length > 0
+
 function servingByService(
   view: ClusterView,
   trustIn: (node: NodeId) => Trust,
 ): Map<string, ServingTask[]> {
   const serving = new Map<string, ServingTask[]>()
-  const tasks = [...view.observed.tasks].sort(([left], [right]) => (left < right ? -1 : 1))
+  const tasks = [...view.observed.tasks]
+    .filter(([, { record }]) => record.serving && !record.draining && isDialled(record))
+    .sort(([left], [right]) => (left < right ? -1 : 1))
   for (const [id, { node, record }] of tasks) {
-    if (!record.serving || record.draining) continue
     // The catalog has the last word: whose task it is, where, of which assignment, and whether it
     // is still meant to run. A record alone may be late.
     const task = taskById(view.catalog, id)
