@@ -23,6 +23,7 @@ import {
   ownerLabels,
   stateOf,
 } from './docker-state.ts'
+import { apiNeeds, minorOf } from './docker-api-needs.ts'
 import { createOptions } from './docker-create.ts'
 import { engineFault, isUnreachable } from './engine-fault.ts'
 import { lastLineOf } from './last-line.ts'
@@ -111,6 +112,7 @@ export class DockerEngine implements ContainerEngine {
   ): Promise<ContainerHandle> {
     const existing = await this.#ofTask(request)
     if (existing !== null) return existing
+    await this.#mustKnow(request)
     await this.#images.ensure(request, watch)
     try {
       const labels = ownerLabels(this.#owner, request)
@@ -221,6 +223,18 @@ export class DockerEngine implements ContainerEngine {
     const info = await this.#find(id)
     if (info === null) throw engineFault('engine/no-such-container', `no such container: ${id}`)
     return info
+  }
+
+  /** What it would ignore, we refuse by name. */
+  async #mustKnow({ settings }: ContainerRequest): Promise<void> {
+    const needs = apiNeeds(settings)
+    if (needs.length === 0) return
+    const { Version, ApiVersion } = await this.#calls.run(() => this.#docker.version())
+    const missing = needs.find(({ minor }) => minor > minorOf(ApiVersion))
+    if (missing === undefined) return
+    const because = `Docker ${Version} with its API ${ApiVersion} would ignore it`
+    const { field, minor } = missing
+    throw engineFault('engine/refused', `${field} needs Docker's API 1.${minor}: ${because}`)
   }
 
   async #ofTask({ name, taskId }: ContainerRequest): Promise<ContainerHandle | null> {

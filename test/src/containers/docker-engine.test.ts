@@ -76,6 +76,21 @@ describe('with a real dockerd', { skip: unavailable ?? false }, () => {
     })
   })
 
+  test('what this Docker would ignore is refused by name', async (t) => {
+    const engine = connect(dockerd.socket)
+    t.after(() => engine.close())
+    const [, minor = ''] = dockerd.docker('version', '-f', '{{.Server.APIVersion}}').split('.')
+    const Mounts = [
+      { Type: 'volume', Target: '/x', VolumeOptions: { Subpath: 'a' }, Source: 'v' },
+    ] as const
+    const made = engine.create(containerRequest('v1', { image, settings: { Mounts } }))
+    if (Number(minor) >= 45) return engine.remove((await made).id)
+    await assert.rejects(made, (error) => {
+      assert.ok(isEngineFault(error))
+      return error.fault.because.startsWith("Mounts.Subpath needs Docker's API 1.45: Docker")
+    })
+  })
+
   test('labels, limits and name are as docker ps and inspect show them', async (t) => {
     const engine = connect(dockerd.socket)
     t.after(() => engine.close())

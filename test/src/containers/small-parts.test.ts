@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isWhoami } from '../../../src/containers/builtin-image.ts'
+import { apiNeeds, minorOf } from '../../../src/containers/docker-api-needs.ts'
 import { readDockerLog } from '../../../src/containers/docker-log-stream.ts'
 import { lastLineOfLog } from '../../../src/containers/docker-state.ts'
 import { readJsonLines } from '../../../src/containers/json-lines.ts'
@@ -71,4 +72,18 @@ test("docker's log arrives whole however it was cut, framed and bare", async () 
     'true stdout <> no end',
   ])
   await assert.rejects(read(Buffer.from([1, 0, 0, 0, 255, 255, 255, 255]), false), /endless/)
+})
+
+test('fields that not every Docker knows are told with the API that brought them', () => {
+  const Healthcheck = { Test: ['CMD', 'true'], StartInterval: 1e9 }
+  const Mounts = [
+    { Type: 'bind', Source: '/a', Target: '/a', BindOptions: { CreateMountpoint: true } },
+    { Type: 'volume', Target: '/b', VolumeOptions: { Subpath: '', NoCopy: true } },
+  ] as const
+  assert.deepEqual(apiNeeds({ Healthcheck, Mounts }), [
+    { field: 'Healthcheck.StartInterval', minor: 44 },
+    { field: 'Mounts.CreateMountpoint', minor: 42 },
+  ])
+  assert.deepEqual(apiNeeds({ Healthcheck: { Test: ['CMD', 'true'] } }), [])
+  assert.deepEqual(['1.41', '1.9', 'two'].map(minorOf), [41, 9, 0])
 })
