@@ -38,8 +38,8 @@ export interface DockerEngineHandle {
   docker(...words: string[]): string
   /** As a crash would end it: containers and their shims stay. */
   kill(): Promise<void>
-  /** Starts it again on the same data. */
-  restart(): Promise<void>
+  /** Starts it again on the same data, with more flags of dockerd. */
+  restart(...flags: string[]): Promise<void>
   /** Ends it, and with it everything that it left on this machine. */
   stop(): Promise<void>
 }
@@ -79,8 +79,8 @@ export async function startDockerEngine(options: DockerEngineOptions): Promise<D
   run('ip', 'link', 'set', bridge, 'up')
   let daemon: ChildProcess | null = null
 
-  const start = async (): Promise<void> => {
-    daemon = spawnDaemon({ dir, socket, bridge })
+  const start = async (...flags: string[]): Promise<void> => {
+    daemon = spawnDaemon({ dir, socket, bridge, flags })
     await whenReady(daemon, socket, dir)
   }
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -123,8 +123,13 @@ export async function startDockerEngine(options: DockerEngineOptions): Promise<D
   }
 }
 
-function spawnDaemon(paths: { dir: string; socket: string; bridge: string }): ChildProcess {
-  const { dir, socket, bridge } = paths
+function spawnDaemon(given: {
+  dir: string
+  socket: string
+  bridge: string
+  flags: readonly string[]
+}): ChildProcess {
+  const { dir, socket, bridge, flags } = given
   const log = openSync(join(dir, 'dockerd.log'), 'a')
   rmSync(join(dir, 'docker.pid'), { force: true })
   const daemon = spawn(
@@ -138,6 +143,7 @@ function spawnDaemon(paths: { dir: string; socket: string; bridge: string }): Ch
       // Else it turns forwarding on and makes the machine's FORWARD policy DROP for everybody.
       '--ip-forward=false',
       '--userland-proxy=false',
+      ...flags,
     ],
     { stdio: ['ignore', log, log] },
   )
