@@ -39,6 +39,8 @@ export class HeadParser {
     this.#lineFrom = 0
     this.#emptyLines = emptyLinesMax
     this.#isInFields = false
+    this.startFrom = 0
+    this.startTo = 0
     this.fieldCount = 0
     this.length = 0
   }
