@@ -95,3 +95,40 @@ test('a task that was tried is not picked again, and none when all were', () => 
   assert.equal(pickBackend(request(endpoints, { excluded: new Set(['a', 'b']) })), null)
   assert.equal(pickBackend(request([])), null)
 })
+
+test('least: the task with the lowest cost of all, and equals share', () => {
+  const costs: Readonly<Record<string, number>> = { a: 2, b: 1, c: 1, d: 5 }
+  const endpoints = ['a', 'b', 'c', 'd'].map((task) => endpoint(task))
+  const picked = counts(request(endpoints, { balance: 'least', cost: (task) => costs[task] ?? 0 }))
+  assert.deepEqual([...picked.keys()].sort(), ['b', 'c'])
+})
+
+test('round-robin: one after the other', () => {
+  const endpoints = ['a', 'b', 'c'].map((task) => endpoint(task))
+  const picked = Array.from(
+    { length: 6 },
+    (_, turn) => pickBackend(request(endpoints, { balance: 'round-robin', turn }))?.task,
+  )
+  assert.deepEqual(picked, ['a', 'b', 'c', 'a', 'b', 'c'])
+})
+
+test('source-hash: a client keeps its task, and only those of a lost task move', () => {
+  const names = ['a', 'b', 'c', 'd']
+  const endpoints = names.map((task) => endpoint(task))
+  const of = (source: string, given: readonly Endpoint[]): string | undefined =>
+    pickBackend(request(given, { balance: 'source-hash', source }))?.task
+  const sources = Array.from({ length: 400 }, (_, at) => `10.0.${at >> 8}.${at & 255}`)
+  const before = sources.map((source) => of(source, endpoints))
+  assert.deepEqual(
+    before,
+    sources.map((source) => of(source, endpoints.toReversed())),
+  )
+  for (const name of names) {
+    const share = before.filter((task) => task === name).length
+    assert.ok(share > 60 && share < 140, `${name}: ${share}`)
+  }
+  const without = endpoints.filter(({ task }) => task !== 'b')
+  sources.forEach((source, at) => {
+    if (before[at] !== 'b') assert.equal(of(source, without), before[at])
+  })
+})
