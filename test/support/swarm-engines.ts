@@ -1,18 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn, type ChildProcess } from 'node:child_process'
-import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import {
-  dockerUnavailable,
-  endByPidFile,
-  endProcess,
-  endShims,
-  importBusybox,
-  whenReady,
-} from './docker-engine.ts'
-import { eventually } from './eventually.ts'
+import { dockerUnavailable } from './docker-engine.ts'
+import { LanEngine } from './lan-engine.ts'
 import { Lan, namespacesUnavailable, type LanHost } from './namespaces.ts'
 import { SwarmApi } from './swarm-api.ts'
 
@@ -88,100 +79,13 @@ interface EngineOptions {
   readonly dir: string
 }
 
-export class SwarmEngine {
-  readonly name: string
+export class SwarmEngine extends LanEngine {
   readonly address: string
   readonly api: SwarmApi
-  readonly #socket: string
-  readonly #host: LanHost
-  readonly #dir: string
-  /** Keeps host name and mounts while the engine comes and goes. */
-  #holder: ChildProcess | null = null
-  #daemon: ChildProcess | null = null
 
-  constructor({ name, address, host, dir }: EngineOptions) {
-    this.name = name
+  constructor({ address, ...options }: EngineOptions) {
+    super({ ...options, flags: ['--bridge=none'] })
     this.address = address
-    this.#socket = join(dir, 'docker.sock')
-    this.api = new SwarmApi(this.#socket)
-    this.#host = host
-    this.#dir = dir
-  }
-
-  async start(): Promise<void> {
-    mkdirSync(this.#dir, { recursive: true })
-    // Networks of a swarm put their state there, whatever --exec-root says.
-    mkdirSync('/var/run/docker', { recursive: true })
-    if (this.#holder === null) await this.#hold()
-    await this.#run()
-    importBusybox({ dir: this.#dir, socket: this.#socket, tag: 'busybox:latest' })
-  }
-
-  /** As a power cut would end it, for the others; its containers are ended too. */
-  async kill(): Promise<void> {
-    if (this.#daemon !== null) await endProcess(this.#daemon, 'SIGKILL')
-    // Before containerd, which writes down that they are gone: else the next one looks for them.
-    endShims(this.#dir)
-    await sleep(500)
-    await this.#end('SIGKILL')
-  }
-
-  /** Docker's daemon was seen to hang when it starts after a crash: it gets a second try. */
-  async restart(): Promise<void> {
-    try {
-      await this.#run()
-    } catch {
-      await this.#end('SIGKILL')
-      await this.#run()
-    }
-  }
-
-  async stop(): Promise<void> {
-    await this.#end('SIGTERM')
-    endShims(this.#dir)
-    if (this.#holder !== null) await endProcess(this.#holder, 'SIGKILL')
-    this.#holder = null
-  }
-
-  async #hold(): Promise<void> {
-    const { prefix } = this.#host
-    const script = `mount -t tmpfs tmpfs /var/run/docker && busybox hostname ${this.name} && echo held && exec busybox sleep 3600`
-    const words = [...prefix, 'unshare', '--mount', '--uts', 'sh', '-c', script]
-    const [file = '', ...args] = words
-    const holder = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    this.#holder = holder
-    let said = ''
-    holder.stdout.on('data', (part: Buffer) => (said += part.toString()))
-    await eventually(() => {
-      assert.match(said, /held/)
-      return Promise.resolve()
-    }, 10_000)
-  }
-
-  async #run(): Promise<void> {
-    const dir = this.#dir
-    const log = openSync(join(dir, 'dockerd.log'), 'a')
-    rmSync(join(dir, 'docker.pid'), { force: true })
-    const inside = ['--target', String(this.#holder?.pid), '--mount', '--uts', '--net']
-    const flags = [
-      `--host=unix://${this.#socket}`,
-      `--data-root=${join(dir, 'data')}`,
-      `--exec-root=${join(dir, 'exec')}`,
-      `--pidfile=${join(dir, 'docker.pid')}`,
-      '--bridge=none',
-      '--ip-forward=false',
-      '--userland-proxy=false',
-    ]
-    this.#daemon = spawn('nsenter', [...inside, 'dockerd', ...flags], {
-      stdio: ['ignore', log, log],
-    })
-    closeSync(log)
-    await whenReady(this.#daemon, this.#socket, dir)
-  }
-
-  async #end(signal: NodeJS.Signals): Promise<void> {
-    if (this.#daemon !== null) await endProcess(this.#daemon, signal)
-    this.#daemon = null
-    endByPidFile(join(this.#dir, 'exec/containerd/containerd.pid'))
+    this.api = new SwarmApi(this.socket)
   }
 }
