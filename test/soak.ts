@@ -27,6 +27,11 @@ const jobs: readonly SoakJob[] = [
     files: globSync('test/fuzz/*.test.ts', { cwd: root }).toSorted(),
     env: { MESH_FUZZ_INPUTS: '10000000' },
   },
+  {
+    name: 'containers',
+    files: ['test/src/containers/docker-rounds.test.ts', 'test/src/containers/leak.test.ts'],
+    env: { MESH_LEAK_ROUNDS: '1000' },
+  },
 ]
 
 function run(job: SoakJob, seed: string): Promise<boolean> {
