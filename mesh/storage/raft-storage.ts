@@ -34,6 +34,12 @@ const recordBytes = 64
 const weightOf = (entries: readonly Entry[]): number =>
   entries.reduce((bytes, { data }) => bytes + data.length + recordBytes, 0)
 
+const markerOf = ({ meta: { index, term } }: Snapshot): WalRecord => ({
+  kind: 'snapshot-marker',
+  index,
+  term,
+})
+
 /** What a turn of Raft wants kept. */
 export type Persistable = Pick<Ready, 'hardState' | 'entries' | 'snapshot' | 'mustSync'>
 
@@ -47,6 +53,8 @@ export class RaftStorage implements LogStorage {
   readonly #wal: Wal
   readonly #snapshots: Snapshots
   #bytesSinceSnapshot = 0
+  /** Only its commit index is news, which no promise depends on: it goes out with the next record. */
+  #owedHardState: HardState | null = null
 
   private constructor(disk: Disk, wal: Wal, snapshots: Snapshots) {
     this.#disk = disk
@@ -121,15 +129,16 @@ export class RaftStorage implements LogStorage {
   /** When it resolves, what the turn promises to others is true after any crash. */
   async save(turn: Persistable): Promise<void> {
     const { hardState, entries, snapshot } = turn
-    const records: WalRecord[] = []
-    if (snapshot !== null) {
-      await this.#snapshots.save(snapshot)
-      const { index, term } = snapshot.meta
-      records.push({ kind: 'snapshot-marker', index, term })
+    if (hardState !== null) this.#owedHardState = hardState
+    if (entries.length > 0 || snapshot !== null || turn.mustSync) {
+      const records: WalRecord[] = []
+      if (snapshot !== null) {
+        await this.#snapshots.save(snapshot)
+        records.push(markerOf(snapshot))
+      }
+      for (const entry of entries) records.push({ kind: 'entry', entry })
+      await this.#write(records, turn.mustSync || snapshot !== null)
     }
-    for (const entry of entries) records.push({ kind: 'entry', entry })
-    if (hardState !== null) records.push({ kind: 'hard-state', hardState })
-    await this.#wal.save(records, turn.mustSync || snapshot !== null)
     this.#mirrorTurn(turn)
     if (snapshot !== null) await this.#tidy(snapshot.meta.index)
   }
@@ -145,9 +154,9 @@ export class RaftStorage implements LogStorage {
     entriesKept: number,
     bytesKept = Infinity,
   ): Promise<void> {
-    const { index, term, confState } = snapshot.meta
+    const { index, confState } = snapshot.meta
     if (index <= (this.#mirror.snapshot()?.meta.index ?? 0)) return
-    await this.#wal.save([{ kind: 'snapshot-marker', index, term }], true)
+    await this.#write([markerOf(snapshot)], true)
     this.#mirror.createSnapshot(index, confState, snapshot.data)
     this.#bytesSinceSnapshot = 0
     const compactTo = this.#oldestKept(index, { entriesKept, bytesKept })
@@ -156,8 +165,19 @@ export class RaftStorage implements LogStorage {
     await this.#tidy(compactTo)
   }
 
-  close(): Promise<void> {
-    return this.#wal.close()
+  async close(): Promise<void> {
+    try {
+      if (this.#owedHardState !== null) await this.#write([], true)
+    } finally {
+      await this.#wal.close()
+    }
+  }
+
+  async #write(records: readonly WalRecord[], mustSync: boolean): Promise<void> {
+    const owed = this.#owedHardState
+    const hardStates: WalRecord[] = owed === null ? [] : [{ kind: 'hard-state', hardState: owed }]
+    await this.#wal.save([...records, ...hardStates], mustSync)
+    if (this.#owedHardState === owed) this.#owedHardState = null
   }
 
   #oldestKept(index: number, most: { entriesKept: number; bytesKept: number }): number {

@@ -20,6 +20,9 @@ export interface RawRecord {
 const version = 1
 const recordTypes = { entry: 1, hardState: 2, snapshotMarker: 3 } as const
 
+/** Of each record in a batch: length(4) type(1) version(1), where the length counts the payload. */
+const recordHeadBytes = 6
+
 const entryKinds: readonly EntryKind[] = ['normal', 'conf-change', 'conf-change-v2']
 const entryHeaderBytes = 17
 
@@ -65,10 +68,38 @@ export function decodeRecord({ type, version: written, payload }: RawRecord): Wa
   }
 }
 
+export function joinRecords(records: readonly RawRecord[]): Uint8Array {
+  const parts: Uint8Array[] = []
+  for (const { type, version: written, payload } of records) {
+    const head = Buffer.allocUnsafe(recordHeadBytes)
+    head.writeUInt32BE(payload.length, 0)
+    head.writeUInt8(type, 4)
+    head.writeUInt8(written, 5)
+    parts.push(head, payload)
+  }
+  return Buffer.concat(parts)
+}
+
+/** Null when that is not what `joinRecords` made. */
+export function splitRecords(joined: Uint8Array): readonly RawRecord[] | null {
+  const bytes = bufferOf(joined)
+  const records: RawRecord[] = []
+  for (let at = 0; at < bytes.length;) {
+    if (at + recordHeadBytes > bytes.length) return null
+    const start = at + recordHeadBytes
+    const end = start + bytes.readUInt32BE(at)
+    if (end > bytes.length) return null
+    const [type, written] = [bytes.readUInt8(at + 4), bytes.readUInt8(at + 5)]
+    records.push({ type, version: written, payload: bytes.subarray(start, end) })
+    at = end
+  }
+  return records
+}
+
 function encodeEntry(entry: Entry): Uint8Array {
   const kind = entryKinds.indexOf(entry.kind)
   assert(kind >= 0, 'an entry is of a known kind')
-  const header = Buffer.alloc(entryHeaderBytes)
+  const header = Buffer.allocUnsafe(entryHeaderBytes)
   header.writeBigUInt64BE(BigInt(entry.term), 0)
   header.writeBigUInt64BE(BigInt(entry.index), 8)
   header.writeUInt8(kind, 16)

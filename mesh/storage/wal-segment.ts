@@ -2,19 +2,21 @@ import { randomBytes } from 'node:crypto'
 import { crc32c } from './crc32c.ts'
 import type { Sealer, StorageKey } from './storage-key.ts'
 import { sealOverheadBytes } from './storage-key.ts'
-import type { RawRecord } from './wal-record.ts'
+import { joinRecords, splitRecords, type RawRecord } from './wal-record.ts'
 
 /**
  * One file of the log. It opens with a header in the clear:
  *
  *     magic(8) sequence(8) key id(4) chain(4) salt(16) crc(4)
  *
- * where `chain` is the checksum at which the segment before it ended, then records:
+ * where `chain` is the checksum at which the segment before it ended, then frames:
  *
  *     length(4) crc(4) type(1) version(1) key id(4) sealed payload
  *
- * where `length` counts what follows the checksum, which continues the record before it. Sealing
- * binds each record to its segment and offset.
+ * where `length` counts what follows the checksum, which continues the frame before it. Sealing
+ * binds each frame to its segment and offset. What is written together is sealed together: the
+ * payload of a frame of type `batch` is the records of a save, one after the other. Frames of the
+ * types that records have are of an older meshd, and hold one record each.
  */
 export interface SegmentHeader {
   readonly sequence: number
@@ -27,7 +29,7 @@ export interface SegmentState {
   readonly sequence: number
   readonly sealer: Sealer
   readonly keyId: number
-  /** Where the next record goes, and the checksum that it continues. */
+  /** Where the next frame goes, and the checksum that it continues. */
   offset: number
   chain: number
 }
@@ -40,7 +42,8 @@ const saltBytes = 16
 export const segmentHeaderBytes = 44
 const frameBytes = 8
 const prefixBytes = 6
-const recordBytesMax = 64 * 1024 * 1024
+const frameBytesMax = 64 * 1024 * 1024
+const batch = { type: 4, version: 1 } as const
 const purpose = 'write-ahead log'
 
 export const segmentName = (sequence: number): string =>
@@ -79,11 +82,12 @@ export function readHeader(file: Uint8Array): SegmentHeader | null {
   }
 }
 
-/** Continues `state` by one record and answers with its bytes. */
-export function sealRecord(state: SegmentState, record: RawRecord): Uint8Array {
-  const prefix = prefixOf(record, state.keyId)
-  const sealed = state.sealer.seal(record.payload, aboutRecord(state, state.offset, prefix))
-  const frame = Buffer.alloc(frameBytes)
+/** Continues `state` by records that are read again all or none, and answers with their bytes. */
+export function sealRecords(state: SegmentState, records: readonly RawRecord[]): Uint8Array {
+  const payload = joinRecords(records)
+  const prefix = prefixOf(batch, state.keyId)
+  const sealed = state.sealer.seal(payload, aboutFrame(state, state.offset, prefix))
+  const frame = Buffer.allocUnsafe(frameBytes)
   const crc = crc32c(sealed, crc32c(prefix, state.chain))
   frame.writeUInt32BE(prefix.length + sealed.length, 0)
   frame.writeUInt32BE(crc, 4)
@@ -108,56 +112,62 @@ export function readSegment(
   }
   const records: RawRecord[] = []
   while (state.offset < bytes.length) {
-    const found = recordAt(bytes, state.offset, state)
+    const found = frameAt(bytes, state.offset, state)
     if (found === null || found.crc !== crc32c(found.body, state.chain)) {
-      const isTorn = !hasAuthenticRecordAfter(bytes, state.offset, state)
+      const isTorn = !hasAuthenticFrameAfter(bytes, state.offset, state)
       return { records, state, damage: { offset: state.offset, isTorn } }
     }
-    records.push(found.record)
+    records.push(...recordsIn(found.content))
     state.chain = found.crc
     state.offset += frameBytes + found.body.length
   }
   return { records, state, damage: null }
 }
 
-interface FoundRecord {
-  readonly record: RawRecord
+/** What a newer meshd wrote is passed on as it is, for its reader to refuse. */
+function recordsIn(content: RawRecord): readonly RawRecord[] {
+  if (content.type !== batch.type || content.version !== batch.version) return [content]
+  return splitRecords(content.payload) ?? [content]
+}
+
+interface FoundFrame {
+  readonly content: RawRecord
   readonly crc: number
   readonly body: Uint8Array
 }
 
-/** The record that was sealed for exactly this place; null when there is none. */
-function recordAt(bytes: Buffer, offset: number, state: SegmentState): FoundRecord | null {
+/** What was sealed for exactly this place; null when there is nothing. */
+function frameAt(bytes: Buffer, offset: number, state: SegmentState): FoundFrame | null {
   if (offset + frameBytes > bytes.length) return null
   const length = bytes.readUInt32BE(offset)
   const start = offset + frameBytes
-  if (length < prefixBytes + sealOverheadBytes || length > recordBytesMax) return null
+  if (length < prefixBytes + sealOverheadBytes || length > frameBytesMax) return null
   if (start + length > bytes.length) return null
   const body = bytes.subarray(start, start + length)
   const prefix = body.subarray(0, prefixBytes)
   if (prefix.readUInt32BE(2) !== state.keyId) return null
-  const payload = state.sealer.open(body.subarray(prefixBytes), aboutRecord(state, offset, prefix))
+  const payload = state.sealer.open(body.subarray(prefixBytes), aboutFrame(state, offset, prefix))
   if (payload === null) return null
-  const record = { type: prefix.readUInt8(0), version: prefix.readUInt8(1), payload }
-  return { record, crc: bytes.readUInt32BE(offset + 4), body }
+  const content = { type: prefix.readUInt8(0), version: prefix.readUInt8(1), payload }
+  return { content, crc: bytes.readUInt32BE(offset + 4), body }
 }
 
 /**
  * Whether something whole stands behind the damage. If so, the damage is not a write that a crash
  * cut short, and cutting there would throw away what was promised to be kept.
  */
-function hasAuthenticRecordAfter(bytes: Buffer, damagedAt: number, state: SegmentState): boolean {
+function hasAuthenticFrameAfter(bytes: Buffer, damagedAt: number, state: SegmentState): boolean {
   const mark = Buffer.alloc(4)
   mark.writeUInt32BE(state.keyId)
   let at = bytes.indexOf(mark, damagedAt + frameBytes + prefixBytes)
   while (at >= 0) {
-    if (recordAt(bytes, at - 2 - frameBytes, state) !== null) return true
+    if (frameAt(bytes, at - 2 - frameBytes, state) !== null) return true
     at = bytes.indexOf(mark, at + 1)
   }
   return false
 }
 
-function prefixOf({ type, version }: RawRecord, keyId: number): Buffer {
+function prefixOf({ type, version }: Omit<RawRecord, 'payload'>, keyId: number): Buffer {
   const prefix = Buffer.alloc(prefixBytes)
   prefix.writeUInt8(type, 0)
   prefix.writeUInt8(version, 1)
@@ -165,7 +175,7 @@ function prefixOf({ type, version }: RawRecord, keyId: number): Buffer {
   return prefix
 }
 
-function aboutRecord(state: SegmentState, offset: number, prefix: Uint8Array): Uint8Array {
+function aboutFrame(state: SegmentState, offset: number, prefix: Uint8Array): Uint8Array {
   const place = Buffer.alloc(16)
   place.writeBigUInt64BE(BigInt(state.sequence), 0)
   place.writeBigUInt64BE(BigInt(offset), 8)

@@ -4,12 +4,12 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { HardState } from '../raft/types.ts'
 import type { StorageKey } from './storage-key.ts'
 import { isDiskFull } from './disk-full.ts'
-import { decodeRecord, encodeRecord, type WalRecord } from './wal-record.ts'
+import { decodeRecord, encodeRecord, type RawRecord, type WalRecord } from './wal-record.ts'
 import { corrupt, LogFold, type RecoveredLog, type SnapshotMarker } from './wal-recovery.ts'
 import {
   readHeader,
   readSegment,
-  sealRecord,
+  sealRecords,
   segmentHeaderBytes,
   segmentName,
   startSegment,
@@ -17,6 +17,8 @@ import {
 } from './wal-segment.ts'
 
 const segmentBytesMax = 16 * 1024 * 1024
+/** What is sealed in one piece; a record alone may be longer. */
+const groupBytesAim = 1024 * 1024
 
 export interface WalOptions {
   readonly disk: Disk
@@ -76,10 +78,10 @@ export class Wal {
     try {
       const chunks: Uint8Array[] = []
       const segment = await this.#writableSegment(chunks)
-      for (const record of records) {
-        chunks.push(sealRecord(segment, encodeRecord(record)))
-        this.#note(record)
+      for (const group of grouped(records)) {
+        chunks.push(sealRecords(segment, group))
       }
+      for (const record of records) this.#note(record)
       await this.#file?.append(Buffer.concat(chunks))
     } catch (error) {
       if (isDiskFull(error)) await this.#returnTo(before)
@@ -173,7 +175,7 @@ export class Wal {
     const head: WalRecord[] = []
     if (this.#marker !== null) head.push({ kind: 'snapshot-marker', ...this.#marker })
     if (this.#hardState !== null) head.push({ kind: 'hard-state', hardState: this.#hardState })
-    for (const record of head) chunks.push(sealRecord(state, encodeRecord(record)))
+    if (head.length > 0) chunks.push(sealRecords(state, head.map(encodeRecord)))
     return state
   }
 
@@ -210,6 +212,8 @@ export class Wal {
     if (header.keyId !== this.#options.key.id) {
       throw new MeshError({ code: 'storage/wrong-key', path })
     }
+    const isItsOwn = path.endsWith(`/${segmentName(header.sequence)}`)
+    if (!isItsOwn) throw corrupt(path, 0, 'another segment is in its place')
     const follows = header.sequence === this.#nextSequence && header.chain === this.#chain
     if (!isFirst && !follows) throw corrupt(path, 0, 'a segment before this one is missing')
     const { records, state, damage } = readSegment(file, header, this.#options.key)
@@ -241,4 +245,25 @@ export class Wal {
     this.#options.log.warn(facts, 'cut the torn tail of the write-ahead log')
     await this.#options.disk.truncate(path, offset)
   }
+}
+
+/**
+ * The hard state stands apart, at the end: damage to the entries that were written with it is then
+ * told from a torn tail.
+ */
+function* grouped(records: readonly WalRecord[]): Generator<readonly RawRecord[]> {
+  let group: RawRecord[] = []
+  let bytes = 0
+  for (const record of records) {
+    const raw = encodeRecord(record)
+    const isApart = record.kind === 'hard-state' || bytes + raw.payload.length > groupBytesAim
+    if (group.length > 0 && isApart) {
+      yield group
+      group = []
+      bytes = 0
+    }
+    group.push(raw)
+    bytes += raw.payload.length
+  }
+  if (group.length > 0) yield group
 }

@@ -29,6 +29,17 @@ const snapshotAt = (index: number, term = 1): Snapshot => ({
   data: Buffer.from(`state at ${index}`),
 })
 
+/** Two entries and a hard state, each sealed on its own. */
+const oldLog = {
+  key: '{"version":1,"key":"bpWNxCtfIIP37Z/JMlLkIoxQFkIE203qFVy46prpUo0="}',
+  segment: [
+    'TUVTSFdBTDEAAAAAAAAAAeW1ipQAAAAAEV5wIvyiXQacfiISF2IuVrB2VhgAAAA127EoxQEB5bWKlGteEdW/wMt0',
+    'bFAUlKdeYP8enmqiesuRFZLa0dG6LnBSWBeYutHGWU813TEe7KI6AAAANdfw8oIBAeW1ipQ50/ZmN20zIoRV31+V',
+    'Y7ZgG58LS9mfffWY/epFTA4tbsg8AWylqcdbRr9NHHdMKgAAADo3YTtKAgHltYqUY9TLzuOUkRCbU8n2EasbVfNS',
+    'WiV+CKNvhPSbNw7Slvc0zhJlPlPFRSbJMzuRqHUcQU8jdg==',
+  ].join(''),
+}
+
 const open = (disk: Disk, segmentBytes?: number, log: Log = silentLog): Promise<RaftStorage> =>
   RaftStorage.open({ disk, log, ...(segmentBytes === undefined ? {} : { segmentBytes }) })
 
@@ -84,6 +95,32 @@ test('unsynced writes may be lost, and no others', async () => {
   assert.equal(again.initialState().hardState.commit, 0)
 })
 
+test('a commit index alone costs no write, and goes out with the next record or at the end', async () => {
+  const disk = new MemoryDisk()
+  const storage = await open(disk)
+  await save(storage, { entries: entries(1, 2), hardState: { term: 1, vote: 1, commit: 0 } })
+  const before = (await disk.read(walPath))?.length
+  await save(storage, { hardState: { term: 1, vote: 1, commit: 1 }, mustSync: false })
+  assert.equal((await disk.read(walPath))?.length, before)
+  assert.equal(storage.initialState().hardState.commit, 1)
+  await save(storage, { entries: [entry(3)] })
+  assert.equal((await open(disk)).initialState().hardState.commit, 1)
+  await save(storage, { hardState: { term: 1, vote: 1, commit: 3 }, mustSync: false })
+  await storage.close()
+  assert.equal((await open(disk)).initialState().hardState.commit, 3)
+})
+
+test('a log of single records, as an older meshd wrote it, is read and continued', async () => {
+  const disk = new MemoryDisk()
+  await disk.replace('storage.key', Buffer.from(oldLog.key))
+  await disk.replace(walPath, Buffer.from(oldLog.segment, 'base64'))
+  const storage = await open(disk)
+  assert.deepEqual(textsOf(storage), ['e1', 'e2'])
+  assert.deepEqual(storage.initialState().hardState, { term: 3, vote: 1, commit: 1 })
+  await save(storage, { entries: [entry(3, 3)] })
+  assert.deepEqual(textsOf(await open(disk)), ['e1', 'e2', 'e3'])
+})
+
 test('a torn tail of any length is cut with a word in the log, and the log goes on', async () => {
   for (let tornBytes = 1; tornBytes < 130; tornBytes += 16) {
     const disk = new MemoryDisk()
@@ -111,8 +148,9 @@ test('garbage that follows the last record is a torn tail too', async () => {
 
 test('a flipped bit before the last record stops the start, naming file, offset and way out', async () => {
   const disk = new MemoryDisk()
-  await save(await open(disk), { entries: entries(1, 3) })
-  // In each part of the first record: its length, its checksum, its payload.
+  const hardState = { term: 1, vote: 1, commit: 0 }
+  await save(await open(disk), { entries: entries(1, 3), hardState })
+  // In each part of what holds the entries: its length, its checksum, its payload.
   for (const offset of [46, 50, 70]) {
     disk.flipBit(walPath, offset)
     await assert.rejects(open(disk), (error) => {
