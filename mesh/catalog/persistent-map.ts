@@ -17,27 +17,38 @@ export class PersistentMap<V> {
   }
 
   get(key: string): V | undefined {
-    let node = this.#root
-    for (let hash = hashOf(key); 'children' in node; hash >>>= bitsPerLevel) {
-      node = node.children[hash & levelMask] ?? nothing
-    }
-    return node.entries.find((entry) => entry.key === key)?.value
+    return this.#find(key, hashOf(key))?.value
   }
 
   with(key: string, value: V): PersistentMap<V> {
-    const grown = this.get(key) === undefined ? 1 : 0
-    const root = insert(this.#root, { key, value, hash: hashOf(key) }, 0)
-    return new PersistentMap(root, this.size + grown)
+    const hash = hashOf(key)
+    const grown = this.#find(key, hash) === undefined ? 1 : 0
+    return new PersistentMap(insert(this.#root, { key, value, hash }, 0), this.size + grown)
   }
 
   without(key: string): PersistentMap<V> {
-    if (this.get(key) === undefined) return this
-    return new PersistentMap(removeFrom(this.#root, key, hashOf(key)), this.size - 1)
+    const hash = hashOf(key)
+    if (this.#find(key, hash) === undefined) return this
+    return new PersistentMap(removeFrom(this.#root, { key, hash }, 0), this.size - 1)
   }
 
   /** In the order of hashes: the same for equal maps only while leaves agree; sort before showing. */
   *values(): Generator<V> {
     for (const entry of entriesOf(this.#root)) yield entry.value
+  }
+
+  /** In the same order. */
+  *entries(): Generator<readonly [string, V]> {
+    for (const { key, value } of entriesOf(this.#root)) yield [key, value]
+  }
+
+  #find(key: string, hash: number): TrieEntry<V> | undefined {
+    let node = this.#root
+    for (let rest = hash; 'children' in node; rest >>>= bitsPerLevel) {
+      node = node.children[rest & levelMask] ?? nothing
+    }
+    for (const entry of node.entries) if (entry.hash === hash && entry.key === key) return entry
+    return undefined
   }
 }
 
@@ -79,8 +90,10 @@ function insert<V>(node: TrieNode<V>, entry: TrieEntry<V>, level: number): TrieN
 }
 
 function insertIntoLeaf<V>(leaf: Leaf<V>, entry: TrieEntry<V>, level: number): TrieNode<V> {
-  const others = leaf.entries.filter((other) => other.key !== entry.key)
-  const entries = [...others, entry]
+  const entries = [...leaf.entries]
+  const at = entries.findIndex(({ hash, key }) => hash === entry.hash && key === entry.key)
+  if (at >= 0) entries.splice(at, 1)
+  entries.push(entry)
   if (entries.length <= leafEntriesMax || level === levelsMax) return { entries }
   const children = Array.from({ length: levelMask + 1 }, (): TrieNode<V> | undefined => undefined)
   let branch: TrieNode<V> = { children }
@@ -88,12 +101,16 @@ function insertIntoLeaf<V>(leaf: Leaf<V>, entry: TrieEntry<V>, level: number): T
   return branch
 }
 
-function removeFrom<V>(node: TrieNode<V>, key: string, hash: number): TrieNode<V> {
-  if ('entries' in node) return { entries: node.entries.filter((entry) => entry.key !== key) }
-  const slot = hash & levelMask
+function removeFrom<V>(
+  node: TrieNode<V>,
+  gone: Pick<TrieEntry<V>, 'key' | 'hash'>,
+  level: number,
+): TrieNode<V> {
+  if ('entries' in node) return { entries: node.entries.filter(({ key }) => key !== gone.key) }
+  const slot = (gone.hash >>> (level * bitsPerLevel)) & levelMask
   const child = node.children[slot]
   if (child === undefined) return node
-  return { children: node.children.with(slot, removeFrom(child, key, hash >>> bitsPerLevel)) }
+  return { children: node.children.with(slot, removeFrom(child, gone, level + 1)) }
 }
 
 function* entriesOf<V>(node: TrieNode<V>): Generator<TrieEntry<V>> {

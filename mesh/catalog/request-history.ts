@@ -1,7 +1,10 @@
 import { PersistentMap } from './persistent-map.ts'
 import type { ApplyResult } from './types.ts'
 
-/** How many requests are remembered: far more than can be in flight, so a retry always meets its first. */
+/**
+ * For how many entries of the log a request is remembered at least, and for not even twice as many:
+ * far more than can be in flight, so a retry always meets its first.
+ */
 export const requestsRemembered = 10_000
 
 export interface RememberedRequest {
@@ -9,54 +12,54 @@ export interface RememberedRequest {
   readonly result: ApplyResult
 }
 
+/** The log is cut into stretches of equal length. */
+const stretchOf = (index: number): number => Math.floor(index / requestsRemembered)
+
 /**
- * What became of the latest requests, oldest forgotten first. It is part of the agreed state: a
- * retried transaction must meet its first result on every manager and after every restart.
+ * What became of the latest requests. It is part of the agreed state: a retried transaction must
+ * meet its first result on every manager and after every restart. So it is the index alone that
+ * says what is forgotten: what came before the stretch that came before this one.
  */
 export class RequestHistory {
   static readonly empty: RequestHistory = new RequestHistory(
-    PersistentMap.empty(),
-    PersistentMap.empty(),
     0,
+    PersistentMap.empty(),
+    PersistentMap.empty(),
   )
 
-  readonly #results: PersistentMap<ApplyResult>
-  /** Requests by the number at which they came. */
-  readonly #order: PersistentMap<string>
-  readonly #next: number
+  readonly #stretch: number
+  readonly #recent: PersistentMap<ApplyResult>
+  /** Of the stretch before. */
+  readonly #former: PersistentMap<ApplyResult>
 
   private constructor(
-    results: PersistentMap<ApplyResult>,
-    order: PersistentMap<string>,
-    next: number,
+    stretch: number,
+    recent: PersistentMap<ApplyResult>,
+    former: PersistentMap<ApplyResult>,
   ) {
-    this.#results = results
-    this.#order = order
-    this.#next = next
+    this.#stretch = stretch
+    this.#recent = recent
+    this.#former = former
   }
 
   resultOf(request: string): ApplyResult | undefined {
-    return this.#results.get(request)
+    return this.#recent.get(request) ?? this.#former.get(request)
   }
 
+  /** To be called in the order of the log. */
   remember(request: string, result: ApplyResult): RequestHistory {
-    let results = this.#results.with(request, result)
-    let order = this.#order.with(String(this.#next), request)
-    const oldest = String(this.#next - requestsRemembered)
-    const forgotten = order.get(oldest)
-    if (forgotten !== undefined) {
-      results = results.without(forgotten)
-      order = order.without(oldest)
-    }
-    return new RequestHistory(results, order, this.#next + 1)
+    const stretch = stretchOf(result.index)
+    const begun = stretch - this.#stretch
+    const recent = begun === 0 ? this.#recent : PersistentMap.empty<ApplyResult>()
+    const former = [this.#former, this.#recent][begun] ?? PersistentMap.empty<ApplyResult>()
+    return new RequestHistory(stretch, recent.with(request, result), former)
   }
 
   /** Oldest first. */
-  *entries(): Generator<RememberedRequest> {
-    for (let at = this.#next - this.#order.size; at < this.#next; at++) {
-      const request = this.#order.get(String(at))
-      const result = request === undefined ? undefined : this.#results.get(request)
-      if (request !== undefined && result !== undefined) yield { request, result }
-    }
+  entries(): readonly RememberedRequest[] {
+    const remembered = [...this.#former.entries(), ...this.#recent.entries()]
+    return remembered
+      .map(([request, result]) => ({ request, result }))
+      .sort((one, other) => one.result.index - other.result.index)
   }
 }

@@ -115,12 +115,29 @@ test('a retried request gets its first result, refused ones too', () => {
   assert.equal(steps[3]?.result.index, 3)
 })
 
-test('requests are forgotten oldest first, at the promised number', () => {
-  const many = Array.from({ length: requestsRemembered + 1 }, (_, at) => transaction(`r${at}`))
-  const { requests } = last(applyAll(many)).parts
-  assert.equal(requests.resultOf('r0'), undefined)
-  assert.deepEqual(requests.resultOf('r1'), { kind: 'applied', index: 2 })
-  assert.equal([...requests.entries()].length, requestsRemembered)
+test('a request is remembered for the promised number of entries, and not for twice as many', () => {
+  const count = 3 * requestsRemembered
+  const many = Array.from({ length: count }, (_, at) => transaction(`r${at}`))
+  const steps = applyAll(many)
+  const remembers = (after: number, request: number): boolean =>
+    steps[after]?.catalog.parts.requests.resultOf(`r${request}`) !== undefined
+  for (let request = 0; request < count; request += 997) {
+    const kept = request + requestsRemembered
+    if (kept < count) assert.ok(remembers(kept, request), `${request} after as many`)
+    const gone = request + 2 * requestsRemembered
+    if (gone < count) assert.ok(!remembers(gone, request), `${request} after twice as many`)
+  }
+})
+
+test('a manager that starts from a snapshot forgets what the others forget', () => {
+  const many = Array.from({ length: 15_000 }, (_, at) => transaction(`r${at}`))
+  const { catalog } = applyAll(many).at(-1) ?? assert.fail()
+  const restored = fromSnapshot(toSnapshot(catalog))
+  assert.deepEqual(restored.parts.requests.entries(), catalog.parts.requests.entries())
+  const later = Array.from({ length: 10_000 }, (_, at) => transaction(`s${at}`))
+  const requestsOf = (start: Catalog): unknown =>
+    last(applyAll(later, start)).parts.requests.entries()
+  assert.deepEqual(requestsOf(restored), requestsOf(catalog))
 })
 
 test('a deep copy of the past is not needed: older catalogs stay as they were', () => {
