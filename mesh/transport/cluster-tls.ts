@@ -19,8 +19,8 @@ import {
   serverTlsOptions,
   trustOf,
 } from '../identity/tls-options.ts'
-import { MessageStreamDuplex } from './message-stream-duplex.ts'
 import { SecureMessageStream } from './secure-message-stream.ts'
+import { takeSocket } from './take-socket.ts'
 
 const alpn = 'mesh-libp2p/1'
 
@@ -65,10 +65,9 @@ export class ClusterTls implements ConnectionEncrypter {
   ): Promise<SecuredConnection> {
     this.#begun.add(connection.timeline)
     const own = serverTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const duplex = new MessageStreamDuplex(connection)
-    const socket = new TLSSocket(duplex, { ...own, isServer: true })
+    const socket = new TLSSocket(takeSocket(connection), { ...own, isServer: true })
     try {
-      await handshake(socket, { duplex, event: 'secure', signal: options?.signal })
+      await handshake(socket, { connection, event: 'secure', signal: options?.signal })
     } catch (error) {
       const reason = error instanceof Error ? handshakeFault(error) : String(error)
       this.#options.onRefused(connection, reason)
@@ -82,9 +81,8 @@ export class ClusterTls implements ConnectionEncrypter {
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
     const own = clientTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const duplex = new MessageStreamDuplex(connection)
-    const socket = connect({ ...own, socket: duplex })
-    await handshake(socket, { duplex, event: 'secureConnect', signal: options?.signal })
+    const socket = connect({ ...own, socket: takeSocket(connection) })
+    await handshake(socket, { connection, event: 'secureConnect', signal: options?.signal })
     return this.#admit(connection, socket, options)
   }
 
@@ -113,18 +111,18 @@ export class ClusterTls implements ConnectionEncrypter {
 }
 
 interface Handshake {
-  readonly duplex: MessageStreamDuplex
+  readonly connection: MessageStream
   readonly event: 'secure' | 'secureConnect'
   readonly signal: AbortSignal | undefined
 }
 
 function handshake(socket: TLSSocket, given: Handshake): Promise<void> {
-  const { duplex, event, signal } = given
+  const { connection, event, signal } = given
   return new Promise((resolve, reject) => {
     const fail = (error: Error): void => {
       release()
       socket.destroy()
-      duplex.destroy(error)
+      connection.abort(error)
       reject(error)
     }
     const onAbort = (): void => fail(new Error('the handshake took too long'))
@@ -139,7 +137,6 @@ function handshake(socket: TLSSocket, given: Handshake): Promise<void> {
     }
     // For good: an error after the handshake must find a listener, whatever the muxer does.
     socket.on('error', () => {})
-    duplex.on('error', (error) => socket.destroy(error))
     socket.once('error', fail).once('close', onClose).once(event, onSecure)
     signal?.addEventListener('abort', onAbort)
     if (signal?.aborted === true) onAbort()
