@@ -55,7 +55,7 @@ export class Roster {
   /** Null when nothing about the members changed. */
   update(catalog: CatalogReader): RosterChange | null {
     const members = this.#policy.members(catalog)
-    if (members.length === 0) return null
+    if (members.length === 0 || (members === this.#members && this.#peerIds !== null)) return null
     const isSame = JSON.stringify(members) === JSON.stringify(this.#members)
     if (isSame && this.#peerIds !== null) return null
     const before = this.#members

@@ -1,7 +1,7 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import { nodeId } from '../../mesh/base/ids.ts'
 import type { Json, JsonObject } from '../../mesh/base/json.ts'
-import type { CatalogReader, Change } from '../../mesh/catalog/types.ts'
+import type { CatalogReader, Change, StoredObject } from '../../mesh/catalog/types.ts'
 import type {
   ClusterAuthority,
   MemberAddress,
@@ -13,14 +13,15 @@ import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
 import { beginKeyChange, gossipKeys, keyChangeDue } from './gossip-key-ring.ts'
 import { hostOf } from './host-port.ts'
-import { nodeById, type NodeView, nodesOf } from './node-view.ts'
+import { nodeById, nodeView, type NodeView } from './node-view.ts'
 import { project } from './projection.ts'
+import { remembered } from './remembered.ts'
 import { rfc3339 } from './rfc3339.ts'
 
 /** What the objects of the catalog mean for the mesh: who is in, what it may do, where it is. */
 export const meshPolicy: MeshPolicy = {
   roleOf: (catalog, node) => nodeById(catalog, node)?.role ?? null,
-  members: (catalog) => nodesOf(catalog).map(memberAddress),
+  members: (catalog) => membersAmong(catalog.list('node')),
   authority,
   found: (given, founder, atMs) => [
     createChange('cluster', given.clusterId, clusterClaims, newCluster(given, atMs)),
@@ -140,6 +141,11 @@ function newNode(newcomer: Newcomer): Node {
     },
   }
 }
+
+/** Asked for with every change of the catalog, of which hardly any is one of the nodes. */
+const membersAmong = remembered((nodes: readonly StoredObject[]): readonly MemberAddress[] =>
+  nodes.map((node) => memberAddress(nodeView(node))),
+)
 
 function memberAddress(node: NodeView): MemberAddress {
   return {
