@@ -3,15 +3,7 @@ import type { ApplyResult, CatalogDelta, CatalogReader, Transaction } from '../c
 import { decodeConfChange } from '../raft/conf-change.ts'
 import { isPromise } from '../raft/message.ts'
 import type { RaftNode } from '../raft/raft-node.ts'
-import type {
-  ConfState,
-  Entry,
-  Message,
-  RaftId,
-  Ready,
-  Snapshot,
-  SoftState,
-} from '../raft/types.ts'
+import type { Entry, Message, RaftId, Ready, Snapshot, SoftState } from '../raft/types.ts'
 import type { ConsensusOptions } from './consensus-options.ts'
 import { Introductions } from './introductions.ts'
 import { LeaderWatch } from './leader-watch.ts'
@@ -21,8 +13,8 @@ import type { LeaderView } from './mesh-node.ts'
 import { openRaft } from './open-raft.ts'
 import { Proposals, type LeaderSight } from './proposals.ts'
 import { raftIdOf } from './raft-id.ts'
+import { RaftGroup } from './raft-group.ts'
 import { RaftLink } from './raft-link.ts'
-import { RaftPeers } from './raft-peers.ts'
 import { Reads } from './reads.ts'
 import { SnapshotTaker } from './snapshot-taker.ts'
 import { StateMachine } from './state-machine.ts'
@@ -43,7 +35,7 @@ export class Consensus {
   readonly #raft: RaftNode
   readonly #link: RaftLink
   readonly #introductions: Introductions
-  readonly #peers = new RaftPeers()
+  readonly #group: RaftGroup
   readonly #state = new StateMachine()
   readonly #proposals: Proposals
   readonly #reads: Reads
@@ -53,7 +45,6 @@ export class Consensus {
   readonly #catalogWatchers = new Watchers<CatalogDelta>()
   readonly #leaderWatch = new LeaderWatch()
   readonly #stopTicks: () => void
-  #confState: ConfState
   #soft: SoftState = { lead: 0, role: 'follower' }
   #applied = { index: 0, term: 0 }
   #isRunning = false
@@ -63,29 +54,31 @@ export class Consensus {
   #loop: Promise<void> = Promise.resolve()
 
   constructor(options: ConsensusOptions) {
-    const { self, storage, transport, clock } = options
+    const { storage, transport, clock } = options
     this.#options = options
-    this.#raftId = options.raftId ?? raftIdOf(self)
-    this.#peers.learn(self)
-    this.#confState = storage.initialState().confState
+    this.#raftId = options.raftId ?? raftIdOf(options.self)
+    this.#group = new RaftGroup(
+      { ...options, raftId: this.#raftId, catalog: () => this.#state.catalog },
+      storage.initialState().confState,
+    )
     this.#restore(storage.snapshot())
     this.#raft = openRaft(options, this.#raftId, this.#applied.index)
     this.#introductions = new Introductions({
       ...options,
-      isManager: (node) => this.#isManager(node),
+      isManager: (node) => this.#group.isManager(node),
       appliedIndex: () => this.#applied.index,
     })
     this.#link = new RaftLink({
       ...options,
       raftId: this.#raftId,
       isAdmitted: (node) => this.#isAdmitted(node),
-      isIdOf: (node, id) => this.#peers.isIdOf(node, id),
+      isIdOf: (node, id) => this.#group.peers.isIdOf(node, id),
       onMessage: (from, message) => this.#receive(from, message),
       onOutcome: (message, isSent) => this.#sendingEnded(message, isSent),
     })
     this.#steering = new MembershipSteering({
       raft: this.#raft,
-      peers: this.#peers,
+      peers: this.#group.peers,
       policy: options.policy,
       catalog: () => this.#state.catalog,
     })
@@ -112,11 +105,12 @@ export class Consensus {
     return new Proposals({
       ...this.#options,
       leader: () => this.#sight(),
+      refuseUnreadable: (data) => this.#state.refuseUnreadable(data),
       append: (data) => this.#raft.proposeAll(data) === 'ok',
       onWaiting: () => this.#kick(),
       appliedIndex: () => this.#applied.index,
       resultOf: (request) => this.#state.catalog.parts.requests.resultOf(request),
-      isManager: (node) => this.#isManager(node),
+      isManager: (node) => this.#group.isManager(node),
       refusal: () => this.#room.refusal(),
       unreachable: () => unreachableManagers(this.#options, this.#state.catalog),
     })
@@ -172,12 +166,12 @@ export class Consensus {
 
   /** Whether Raft counts this node, as voter or learner; a manager is removed from it after demotion. */
   isRaftMember(node: NodeId): boolean {
-    return this.#peers.idsIn(this.#confState, node).length > 0
+    return this.#group.has(node)
   }
 
   /** The nodes whose votes count now. */
   voters(): readonly NodeId[] {
-    return this.#confState.voters.flatMap((id) => this.#nodeOf(id) ?? [])
+    return this.#group.voters()
   }
 
   /** Gives leadership away; resolves when another leads, when there is nobody to take it, or after 2 s. */
@@ -226,14 +220,12 @@ export class Consensus {
 
   /** Nobody else could be elected: no reason to wait for silence. */
   #campaignWhenAlone(): void {
-    const { voters, votersOutgoing } = this.#confState
-    const isAlone = voters.length === 1 && voters[0] === this.#raftId && votersOutgoing.length === 0
-    if (isAlone && this.#soft.role === 'follower') this.#raft.campaign()
+    if (this.#group.isAlone && this.#soft.role === 'follower') this.#raft.campaign()
   }
 
   #receive(from: NodeId, message: Message): void {
     if (this.#isStopped) return
-    this.#peers.learn(from)
+    this.#group.peers.learn(from)
     this.#raft.step(message)
     this.#kick()
   }
@@ -241,19 +233,15 @@ export class Consensus {
   /** Members that the catalog demotes are heard until Raft has let them go: their votes are needed for that. */
   #isAdmitted(node: NodeId): boolean {
     if (this.#applied.index === 0 || this.isRaftMember(node)) return true
-    if (this.#isManager(node) || this.#introductions.isIntroduced(node)) return true
+    if (this.#group.isManager(node) || this.#introductions.isIntroduced(node)) return true
     this.#introductions.askAbout(node)
     return false
-  }
-
-  #isManager(node: NodeId): boolean {
-    return this.#options.policy.roleOf(this.#state.catalog, node) === 'manager'
   }
 
   #connectionChanged(node: NodeId, event: 'up' | 'down' | 'refused'): void {
     if (this.#isStopped) return
     if (event === 'up') this.#proposals.review()
-    else this.#peers.idsIn(this.#confState, node).forEach((id) => this.#raft.reportUnreachable(id))
+    else this.#group.idsOf(node).forEach((id) => this.#raft.reportUnreachable(id))
     this.#kick()
   }
 
@@ -304,8 +292,8 @@ export class Consensus {
     this.#raft.advance()
     this.#reads.release()
     this.#showLeader()
-    const meta = { ...this.#applied, confState: this.#confState }
-    this.#snapshots.takeWhenDue(meta, () => this.#state.encode(this.#peers.known()))
+    const meta = { ...this.#applied, confState: this.#group.confState }
+    this.#snapshots.takeWhenDue(meta, () => this.#state.encode(this.#group.peers.known()))
     return true
   }
 
@@ -317,7 +305,7 @@ export class Consensus {
 
   #sendAll(messages: readonly Message[]): void {
     for (const message of messages) {
-      const node = this.#nodeOf(message.to)
+      const node = this.#group.nodeOf(message.to)
       if (node === null) this.#sendingEnded(message, false)
       else this.#link.send(node, message)
     }
@@ -330,19 +318,11 @@ export class Consensus {
     this.#kick()
   }
 
-  #nodeOf(id: RaftId): NodeId | null {
-    const known = this.#peers.nodeOf(id)
-    if (known !== null) return known
-    const members = this.#options.policy.members(this.#state.catalog)
-    for (const { node } of members) this.#peers.learn(node)
-    return this.#peers.nodeOf(id)
-  }
-
   #restore(snapshot: Snapshot | null): void {
     if (snapshot === null) return
     const { index, term, confState } = snapshot.meta
-    for (const peer of this.#state.restore(snapshot.data)) this.#peers.learn(peer)
-    this.#confState = confState
+    for (const peer of this.#state.restore(snapshot.data)) this.#group.peers.learn(peer)
+    this.#group.confState = confState
     this.#applied = { index, term }
   }
 
@@ -356,9 +336,9 @@ export class Consensus {
     this.#applied = { index: entry.index, term: entry.term }
     const change = decodeConfChange(entry)
     if (change !== null) {
-      this.#confState = this.#raft.applyConfChange(change)
-      this.#peers.learnFrom(change.context)
-      this.#options.log.info({ ...this.#confState }, 'raft members changed')
+      this.#group.confState = this.#raft.applyConfChange(change)
+      this.#group.peers.learnFrom(change.context)
+      this.#options.log.info({ ...this.#group.confState }, 'raft members changed')
     }
     const { delta, outcome } = this.#state.apply(entry)
     this.#tellCatalog(delta)
@@ -380,7 +360,7 @@ export class Consensus {
   #showLeader(): void {
     const { term } = this.#raft
     const isSelf = this.#soft.role === 'leader' && this.#applied.term === term
-    const other = this.#soft.lead === this.#raftId ? null : this.#nodeOf(this.#soft.lead)
+    const other = this.#soft.lead === this.#raftId ? null : this.#group.nodeOf(this.#soft.lead)
     const leader = isSelf ? this.#options.self : other
     const isNew = this.#leaderWatch.show({ leader, isSelf, term })
     if (isNew) this.#options.log.info({ leader, term }, 'leader changed')
@@ -389,7 +369,7 @@ export class Consensus {
   #sight(): LeaderSight {
     if (this.#isStopped) return { kind: 'none' }
     if (this.#soft.role === 'leader') return { kind: 'self', term: this.#raft.term }
-    const node = this.#nodeOf(this.#soft.lead)
+    const node = this.#group.nodeOf(this.#soft.lead)
     return node === null ? { kind: 'none' } : { kind: 'other', node }
   }
 

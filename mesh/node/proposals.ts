@@ -32,6 +32,8 @@ export interface ProposalsDeps {
   readonly leader: () => LeaderSight
   /** Into our own log, as leader, all or none; false when they were dropped. */
   readonly append: (data: readonly Uint8Array[]) => boolean
+  /** Throws when no manager could apply it. */
+  readonly refuseUnreadable: (data: Uint8Array) => void
   /** Something waits for `appendWaiting`. */
   readonly onWaiting: () => void
   readonly appliedIndex: () => number
@@ -88,7 +90,7 @@ export class Proposals {
     const data = encodeTransaction(transaction)
     this.#refuseExcess(data.length)
     if (refusal !== null) throw refusal
-    if (!isForeign) refuseUnreadable(data)
+    if (!isForeign) this.#deps.refuseUnreadable(data)
     const pending: Pending = {
       request: transaction.request,
       data,
@@ -213,8 +215,8 @@ export class Proposals {
   }
 
   #expire(pending: Pending): void {
-    const { request, answer, isSent, settled } = pending
-    if (answer !== null) return this.#settle(pending, () => settled.resolve(answer))
+    const { request, isSent, settled } = pending
+    // Even with the leader's answer at hand: who goes on as if it were done must find it done here.
     const error = isSent
       ? new MeshError({ code: 'raft/outcome-unknown', request })
       : this.#noLeader()
@@ -247,11 +249,4 @@ export class Proposals {
       return { kind: 'not-leader' }
     }
   }
-}
-
-/** Whoever cannot read an entry stops at it, with every start anew: it must not get into the log. */
-function refuseUnreadable(data: Uint8Array): void {
-  const decoded = decodeTransaction(data)
-  if (!isRefused(decoded)) return
-  throw new MeshError({ code: 'raft/invalid-transaction', reason: decoded.refused })
 }

@@ -3,7 +3,7 @@ import { isId, nodeId, type NodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { advanceTo, applyTransaction } from '../catalog/apply-transaction.ts'
 import { Catalog, fromSnapshot, toSnapshot, type CatalogSnapshot } from '../catalog/catalog.ts'
-import type { ApplyResult, CatalogDelta } from '../catalog/types.ts'
+import type { ApplyResult, CatalogDelta, Transaction } from '../catalog/types.ts'
 import type { Entry } from '../raft/types.ts'
 import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
 import { catalogSnapshot, decodeTransaction } from '../wire/transaction.ts'
@@ -35,14 +35,25 @@ const stateFile: z.ZodType<StateFile> = z.object({
 
 export class StateMachine {
   #catalog = Catalog.empty
+  /** What was found readable before it went into the log: a leader need not read it twice. */
+  readonly #readable = new WeakMap<Uint8Array, Transaction>()
 
   get catalog(): Catalog {
     return this.#catalog
   }
 
+  /** Whoever cannot read an entry stops at it, with every start anew: it must not get into the log. */
+  refuseUnreadable(data: Uint8Array): void {
+    const decoded = decodeTransaction(data)
+    if (isRefused(decoded)) {
+      throw new MeshError({ code: 'raft/invalid-transaction', reason: decoded.refused })
+    }
+    this.#readable.set(data, decoded)
+  }
+
   apply(entry: Entry): AppliedEntry {
     if (entry.kind !== 'normal' || entry.data.length === 0) return this.#advance(entry.index)
-    const transaction = decodeTransaction(entry.data)
+    const transaction = this.#readable.get(entry.data) ?? decodeTransaction(entry.data)
     if (isRefused(transaction)) {
       // Skipping what others may understand would let this node drift from them for good.
       const reason = transaction.refused

@@ -43,6 +43,22 @@ test('a write through a follower is readable there when it is acknowledged', asy
   await cluster.stop()
 })
 
+test('a write that is agreed but not applied here in time is not told as done', async () => {
+  const cluster = await ConsensusCluster.founded(three)
+  const leader = await cluster.agreedLeader()
+  const [follower] = others(cluster, leader)
+  assert.ok(follower)
+  const release = cluster.disks.get(follower)?.holdSyncs()
+  await assert.rejects(cluster.write(follower, createService('web')), (error) =>
+    isFault(error, 'raft/outcome-unknown'),
+  )
+  assert.ok(has(cluster.consensus(leader).catalog(), 'web'))
+  assert.ok(!has(cluster.consensus(follower).catalog(), 'web'))
+  release?.()
+  assert.ok(await cluster.runUntil(() => everywhere(cluster, 'web')))
+  await cluster.stop()
+})
+
 test('a refusal reaches the follower that passed the transaction on', async () => {
   const cluster = await ConsensusCluster.founded(three)
   await cluster.write('ann', createService('web'))
