@@ -100,12 +100,6 @@ export class RaftNode {
     this.#stepLocal('transfer-leader', { from: to })
   }
 
-  /** Grants votes again without waiting for the leader's lease to run out; no-op on a leader. */
-  forgetLeader(): void {
-    const raft = this.#raft
-    if (raft.role === 'follower' && raft.options.readOnly === 'safe') raft.lead = 0
-  }
-
   /** For transcripts and simulations: campaign after so many silent ticks, until the role changes. */
   overrideElectionTicks(ticks: number): void {
     this.#raft.randomizedElectionTicks = ticks

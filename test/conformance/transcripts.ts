@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConfChangeCases } from './conf-change-cases.ts'
 import { parseCases, type Case } from './data-driven.ts'
-import { InteractionCases } from './interaction-cases.ts'
+import { InteractionCases, leftOutIn } from './interaction-cases.ts'
 import { runQuorumCase } from './quorum-cases.ts'
 
 export interface TranscriptResult {
@@ -25,6 +25,11 @@ export function runTranscript(file: string, text: string): TranscriptResult {
     cases = parseCases(text)
   } catch (error) {
     return { file, cases: 0, difference: String(error) }
+  }
+  const leftOut = cases.find((given) => leftOutIn(given) !== null)
+  if (leftOut !== undefined) {
+    const difference = `line ${leftOut.line}: ${leftOutIn(leftOut)}: left out here`
+    return { file, cases: cases.length, difference }
   }
   const run = runnerFor(cases)
   for (const given of cases) {
