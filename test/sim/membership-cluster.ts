@@ -53,8 +53,11 @@ export class MembershipCluster {
   readonly sightings: Sighting[] = []
   /** All that members sent, sealed, without the headers of IP. */
   sentBytes = 0
+  sentPackets = 0
   readonly #running = new Map<NodeId, SimulatedMember>()
   readonly #clocks = new Map<NodeId, MachineClock>()
+  /** Packets that came while a process stood still. */
+  readonly #unread = new Map<NodeId, (() => void)[]>()
   readonly #options: MembershipClusterOptions
   readonly #random: SeededRandom
   readonly #seeds: Seed[]
@@ -104,7 +107,7 @@ export class MembershipCluster {
     const { membership, connections = true } = this.#options
     const driver = new MembershipDriver(
       {
-        datagrams: this.#metered(host.datagrams, clock),
+        datagrams: this.#metered(host, clock),
         transport: host.transport,
         clock: withWallClock(clock, clockMs),
         random: this.#random,
@@ -119,11 +122,17 @@ export class MembershipCluster {
     if (connections) host.transport.setTargets(this.#seeds.map(targetOf))
   }
 
-  /** It stands still for so long: neither timers nor packets are looked at. */
+  /**
+   * It stands still for so long. Then, as in Node, what timers missed comes first: packets lie unread
+   * while the process thinks that nobody answered.
+   */
   pause(id: NodeId, durationMs: number): void {
     const clock = this.#clocks.get(id)
     clock?.pause()
-    this.clock.after(durationMs, () => clock?.resume())
+    this.clock.after(durationMs, () => {
+      clock?.resume()
+      for (const read of this.#unread.get(id)?.splice(0) ?? []) read()
+    })
   }
 
   crash(id: NodeId, how: 'refused' | 'silent'): void {
@@ -150,14 +159,22 @@ export class MembershipCluster {
     return null
   }
 
-  #metered(datagrams: Datagrams, clock: MachineClock): Datagrams {
+  #metered({ node, datagrams }: MemoryHost, clock: MachineClock): Datagrams {
+    const unread: (() => void)[] = []
+    this.#unread.set(node, unread)
     return {
       send: (to, packet) => {
         this.sentBytes += packet.length + sealBytes
+        this.sentPackets++
         datagrams.send(to, packet)
       },
-      onPacket: (listener) =>
-        datagrams.onPacket((from, packet) => clock.whenRunning(() => listener(from, packet))),
+      onPacket: (listener) => {
+        datagrams.onPacket((from, packet) => {
+          const read = (): void => clock.whenRunning(() => listener(from, packet))
+          if (clock.isPaused) unread.push(read)
+          else read()
+        })
+      },
     }
   }
 

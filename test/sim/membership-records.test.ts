@@ -15,6 +15,8 @@ interface Given {
   readonly discovery?: Partial<DiscoveryOptions>
 }
 
+const name = (id: NodeId, at: number): string => `task/${id.slice(0, 6)}-${at}`
+
 /** Every node says what its tasks do; broadcasts are lost now and then. */
 class RecordCluster {
   readonly clock = new FakeClock(settleMicrotasks)
@@ -81,7 +83,7 @@ class RecordCluster {
     for (let burst = 0; burst < bursts; burst++) {
       for (const [id, driver] of this.#drivers) {
         for (let at = burst; at < records; at += bursts) {
-          driver.publish(`task/${id.slice(0, 6)}-${at}`, { ...value, generation: at })
+          driver.publish(name(id, at), { ...value, generation: at })
         }
       }
       await this.clock.run(overMs / bursts)
@@ -147,7 +149,6 @@ test('who was away for longer than withdrawals are told comes back to what is sa
   const [away, ...others] = cluster.ids
   assert.ok(away !== undefined)
   cluster.network.partition([away], others)
-  const name = (id: NodeId, at: number): string => `task/${id.slice(0, 6)}-${at}`
   for (const id of others) {
     for (let at = 0; at < 10; at++) cluster.driver(id).publish(name(id, at), null)
   }
