@@ -2,9 +2,9 @@ import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type { LeaderView } from '../../mesh/node/mesh-node.ts'
 import type { Explanation } from '../orchestrator/explain.ts'
 import { emptyMemory, type OrchestratorMemory } from '../orchestrator/memory.ts'
+import { sealPass } from '../orchestrator/pass-seal.ts'
 import { reconcile, type Reconciled } from '../orchestrator/reconcile.ts'
 import type { LeaderDeps } from './leader.ts'
-import { sealPass } from './pass-seal.ts'
 
 /** At most one write in this time, however much happens; what happens meanwhile is taken together. */
 const passPeriodMs = 100

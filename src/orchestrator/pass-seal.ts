@@ -1,6 +1,6 @@
+import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Json } from '../../mesh/base/json.ts'
 import type { CatalogReader, Change } from '../../mesh/catalog/types.ts'
-import type { LeaderView } from '../../mesh/node/mesh-node.ts'
 
 const kind = 'leadership'
 const id = 'leadership'
@@ -13,7 +13,7 @@ const id = 'leadership'
 export function sealPass(
   changes: readonly Change[],
   catalog: CatalogReader,
-  { leader, term }: Pick<LeaderView, 'leader' | 'term'>,
+  { leader, term }: { readonly leader: NodeId | null; readonly term: number },
 ): Change[] {
   const body: Json = { Leader: leader, Term: term }
   const object = { kind, id, claims: [], body }
