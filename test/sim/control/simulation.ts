@@ -9,7 +9,7 @@ import { Operator } from './operator.ts'
 import { ControlWorld } from './world.ts'
 
 /** How long things go wrong in one seed. */
-export const faultsMs: number = 150_000
+export const faultsMs: number = 120_000
 /** How soon after the last fault everything must be as it is wanted. */
 const convergenceMs = 180_000
 /** How long nothing may be written then. */
