@@ -57,6 +57,6 @@ export class IdleSweep<T extends Quietable> {
   }
 
   #look(): void {
-    for (const one of this.#watched) if (one.countQuietLooks() > looks) this.#onIdle(one)
+    for (const one of this.#watched) if (one.countQuietLooks() >= looks) this.#onIdle(one)
   }
 }

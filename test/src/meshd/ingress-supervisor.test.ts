@@ -77,8 +77,10 @@ const answers = (text: string, at = host): Promise<void> =>
 
 test('starts an ingress that listens while its service exists, and leaves nothing behind', async () => {
   const supervisor = await start()
-  const pid = Number(await readFile(join(dataDir, 'ingress.pid'), 'utf8'))
-  assert.equal(pid, supervisor.pid)
+  // It answers a moment before it has written its pid.
+  const readPid = async (): Promise<number> =>
+    Number(await readFile(join(dataDir, 'ingress.pid'), 'utf8'))
+  assert.equal(await eventually(readPid), supervisor.pid)
   assert.equal((await stat(join(dataDir, 'ingress.sock'))).mode & 0o777, 0o600)
   routeTo(supervisor, await tasks.echo())
   await answers('hello')
