@@ -170,6 +170,36 @@ test('a name and a port that are taken are a conflict that names the holder', as
   assert.match(messageOf(other.json), /8080\/tcp is taken\. Service web/)
 })
 
+test('one number is two ports, TCP and UDP, and each belongs to one service', async () => {
+  await using server = await startApi()
+  const publish = (Name: string, Protocol: string): Promise<{ status: number; text: string }> =>
+    server.call('POST', '/services/create', {
+      ...webSpec,
+      Name,
+      EndpointSpec: { Ports: [{ Protocol, TargetPort: 53, PublishedPort: 5300 }] },
+    })
+  for (const protocol of ['udp', 'tcp']) {
+    assert.equal((await publish(protocol, protocol)).status, 201)
+    const refused = await publish('other', protocol)
+    assert.notEqual(refused.status, 201)
+    assert.match(refused.text, new RegExp(`5300.*${protocol}`))
+  }
+  const holder = server.mesh.view().catalog.holder('port/udp/5300')
+  assert.equal(holder?.id, (await inspect(server, 'udp')).ID)
+})
+
+test('a label that means nothing to UDP is refused on a UDP port', async () => {
+  await using server = await startApi()
+  const spec = {
+    ...webSpec,
+    Labels: { 'mesh.ingress.5300.proxy-protocol': 'v2' },
+    EndpointSpec: { Ports: [{ Protocol: 'udp', TargetPort: 53, PublishedPort: 5300 }] },
+  }
+  const { status, json } = await server.call('POST', '/services/create', spec)
+  assert.equal(status, 501)
+  assert.match(messageOf(json), /proxy-protocol has no effect on port 5300\/udp/)
+})
+
 test("a node's own port cannot be published", async () => {
   await using server = await startApi()
   const [port] = webSpec.EndpointSpec.Ports

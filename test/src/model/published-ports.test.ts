@@ -93,6 +93,12 @@ test('the ports that count are those that the nodes have, as they are configured
   assert.match(portProblem(twin.catalog, 5000) ?? '', /data path port of node n1/)
 })
 
+test('with UDP a node itself uses its gossip port alone', () => {
+  const { catalog } = cluster()
+  assert.match(portProblem(catalog, 7946, 'udp') ?? '', /gossip port/)
+  for (const port of [2377, 4789, 53]) assert.equal(portProblem(catalog, port, 'udp'), null)
+})
+
 test('a port is of the ingress on every node, or of single nodes, never both', () => {
   const twin = cluster()
   const host = { TargetPort: 80, PublishedPort: 8080, PublishMode: 'host' } as const

@@ -73,6 +73,23 @@ test('without ports it runs at once', () => {
   walk({ hasPorts: false }, begins, isCreated, [{ kind: 'started', container: up }, 'running+'])
 })
 
+test('ports that accept no connections are not waited for, but drained all the same', () => {
+  walk(
+    { probedPorts: [] },
+    begins,
+    isCreated,
+    [{ kind: 'started', container: up }, 'running+'],
+    [want('shutdown'), 'running~, drain'],
+  )
+})
+
+test('of several ports those are tried that can accept', () => {
+  const both = { ...up, targets: { '80': '127.0.0.1:4711', '53': '127.0.0.1:4712' } }
+  const started = [{ kind: 'started', container: both }, 'probe-ports'] as const
+  const machine = walk({ probedPorts: [80] }, begins, isCreated, started)
+  assert.deepEqual(machine.targets, ['127.0.0.1:4711'])
+})
+
 test('while it should only be ready it waits, created', () => {
   walk(
     { desired: 'ready' },
