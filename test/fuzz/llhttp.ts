@@ -38,6 +38,9 @@ export interface Reading {
   readonly isRefused: boolean
 }
 
+/** More than ours: what is sent on is longer than what came. */
+const headBytesMax = 64 * 1024
+
 /** What llhttp, as strict as Node has it, makes of these bytes. */
 export class Llhttp {
   readonly #parser = new HTTPParser()
@@ -69,7 +72,7 @@ export class Llhttp {
   read(bytes: Uint8Array): Reading {
     this.#messages = []
     const type = this.#kind === 'request' ? HTTPParser.REQUEST : HTTPParser.RESPONSE
-    this.#parser.initialize(type, {}, 0, 0)
+    this.#parser.initialize(type, {}, headBytesMax, 0)
     const parsed = this.#parser.execute(Buffer.from(bytes))
     return { messages: this.#messages, isRefused: parsed instanceof Error }
   }
@@ -82,6 +85,9 @@ export class Llhttp {
     const isInterim = this.#kind === 'response' && Number(status) < 200
     const isLast = isUpgrade === true || (isKept !== true && !isInterim)
     this.#messages.push({ start, body: '', isWhole: false, isLast })
-    return 0
+    // As Node's own client says it: 1 is for answers that have no body, whatever they say.
+    const isBodiless =
+      isInterim || (this.#kind === 'response' && [204, 304].includes(Number(status)))
+    return isBodiless ? 1 : 0
   }
 }

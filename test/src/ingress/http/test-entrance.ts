@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { nodeId } from '../../../../mesh/base/ids.ts'
 import { TaskDialer } from '../../../../src/ingress/dial-task.ts'
@@ -120,9 +119,4 @@ export async function until(socket: Socket, text: string): Promise<string> {
     if (got.includes(text)) break
   }
   return got
-}
-
-export async function connected(socket: Socket): Promise<Socket> {
-  if (socket.connecting) await once(socket, 'connect')
-  return socket
 }
