@@ -74,10 +74,11 @@ test(`${services} services of ${replicas} tasks come, change and go, and leave n
 const runs = (api: SwarmApi, version: string): Promise<void> =>
   eventually(`${tasks} tasks of version ${version} run`, limitMs, async () => {
     const wanted = (await allTasks(api)).filter(({ DesiredState }) => DesiredState === 'running')
-    const isSo = ({ Status, Spec }: ApiTask): boolean =>
-      Status.State === 'running' && Spec.ContainerSpec.Image === `sleep:${version}`
-    return wanted.length === tasks && wanted.every(isSo)
+    return wanted.length === tasks && wanted.every((task) => isRunning(task, version))
   })
+
+const isRunning = ({ Status, Spec }: ApiTask, version: string): boolean =>
+  Status.State === 'running' && Spec.ContainerSpec.Image === `sleep:${version}`
 
 const allTasks = async (api: SwarmApi): Promise<readonly ApiTask[]> =>
   JSON.parse(await api.call('GET', '/tasks')) as ApiTask[]
