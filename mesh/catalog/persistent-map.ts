@@ -37,11 +37,6 @@ export class PersistentMap<V> {
     for (const entry of entriesOf(this.#root)) yield entry.value
   }
 
-  /** In the same order. */
-  *entries(): Generator<readonly [string, V]> {
-    for (const { key, value } of entriesOf(this.#root)) yield [key, value]
-  }
-
   #find(key: string, hash: number): TrieEntry<V> | undefined {
     let node = this.#root
     for (let rest = hash; 'children' in node; rest >>>= bitsPerLevel) {

@@ -1,4 +1,3 @@
-import { PersistentMap } from './persistent-map.ts'
 import type { ApplyResult } from './types.ts'
 
 /**
@@ -12,6 +11,9 @@ export interface RememberedRequest {
   readonly result: ApplyResult
 }
 
+/** By request, in the order of the log. */
+type Results = Map<string, ApplyResult>
+
 /** The log is cut into stretches of equal length. */
 const stretchOf = (index: number): number => Math.floor(index / requestsRemembered)
 
@@ -19,47 +21,55 @@ const stretchOf = (index: number): number => Math.floor(index / requestsRemember
  * What became of the latest requests. It is part of the agreed state: a retried transaction must
  * meet its first result on every manager and after every restart. So it is the index alone that
  * says what is forgotten: what came before the stretch that came before this one.
+ *
+ * A history never changes. Those that follow one another share their maps, which only grow: each
+ * sees no further than its own last index.
  */
 export class RequestHistory {
-  static readonly empty: RequestHistory = new RequestHistory(
-    0,
-    PersistentMap.empty(),
-    PersistentMap.empty(),
-  )
+  static readonly empty: RequestHistory = new RequestHistory(0, new Map(), new Map())
 
-  readonly #stretch: number
-  readonly #recent: PersistentMap<ApplyResult>
+  readonly #lastIndex: number
+  readonly #recent: Results
   /** Of the stretch before. */
-  readonly #former: PersistentMap<ApplyResult>
+  readonly #former: Results
+  /** How many of the recent ones belong to this history. */
+  readonly #count: number
 
-  private constructor(
-    stretch: number,
-    recent: PersistentMap<ApplyResult>,
-    former: PersistentMap<ApplyResult>,
-  ) {
-    this.#stretch = stretch
+  private constructor(lastIndex: number, recent: Results, former: Results) {
+    this.#lastIndex = lastIndex
     this.#recent = recent
     this.#former = former
+    this.#count = recent.size
   }
 
   resultOf(request: string): ApplyResult | undefined {
-    return this.#recent.get(request) ?? this.#former.get(request)
+    const recent = this.#recent.get(request)
+    if (recent !== undefined && recent.index <= this.#lastIndex) return recent
+    return this.#former.get(request)
   }
 
   /** To be called in the order of the log. */
   remember(request: string, result: ApplyResult): RequestHistory {
-    const stretch = stretchOf(result.index)
-    const begun = stretch - this.#stretch
-    const recent = begun === 0 ? this.#recent : PersistentMap.empty<ApplyResult>()
-    const former = [this.#former, this.#recent][begun] ?? PersistentMap.empty<ApplyResult>()
-    return new RequestHistory(stretch, recent.with(request, result), former)
+    const { index } = result
+    const begun = stretchOf(index) - stretchOf(this.#lastIndex)
+    if (begun > 0) {
+      const former: Results = new Map(begun === 1 ? this.#ownRecent() : [])
+      return new RequestHistory(index, new Map([[request, result]]), former)
+    }
+    const recent = this.#ownRecent()
+    recent.set(request, result)
+    return new RequestHistory(index, recent, this.#former)
   }
 
   /** Oldest first. */
   entries(): readonly RememberedRequest[] {
-    const remembered = [...this.#former.entries(), ...this.#recent.entries()]
-    return remembered
-      .map(([request, result]) => ({ request, result }))
-      .sort((one, other) => one.result.index - other.result.index)
+    const all = [...this.#former, ...[...this.#recent].slice(0, this.#count)]
+    return all.map(([request, result]) => ({ request, result }))
+  }
+
+  /** A copy when another history has gone on from here. */
+  #ownRecent(): Results {
+    if (this.#recent.size === this.#count) return this.#recent
+    return new Map([...this.#recent].slice(0, this.#count))
   }
 }
