@@ -35,7 +35,6 @@ export class CatalogFeed {
     deps.transport.onStream(feedProtocol, (stream) => this.#open(stream))
     this.#stops = [
       deps.watchCatalog((delta) => this.#changed(delta)),
-      deps.clock.every(batchMs, () => this.#pump()),
       deps.clock.every(heartbeatMs, () => this.#beat()),
     ]
   }
@@ -51,7 +50,10 @@ export class CatalogFeed {
     const isAdmitted = this.#deps.policy.roleOf(this.#deps.catalog(), stream.peer) !== null
     if (!isAdmitted || !this.#deps.isCurrent()) return stream.close()
     const worker = new WorkerFeed(stream, this.#deps)
-    stream.onClose(() => this.#workers.delete(worker))
+    stream.onClose(() => {
+      this.#workers.delete(worker)
+      worker.close()
+    })
     this.#workers.add(worker)
     worker.update()
   }
@@ -62,10 +64,6 @@ export class CatalogFeed {
       this.#cancelBatch = null
       for (const worker of this.#workers) worker.update()
     })
-  }
-
-  #pump(): void {
-    for (const worker of this.#workers) worker.pump()
   }
 
   #beat(): void {
@@ -83,6 +81,7 @@ class WorkerFeed {
   #toldIndex = -1
   #isBehind = false
   #movedMs: number
+  #cancelPump: (() => void) | null = null
 
   constructor(stream: FrameStream, deps: CatalogFeedDeps) {
     this.#stream = stream
@@ -106,14 +105,15 @@ class WorkerFeed {
     if (!reset && upserts.length === 0 && removals.length === 0) return
     this.#outbox = cutDelta(delta).map(encodeFeedMessage)
     this.#movedMs = this.#deps.clock.monotonicMs()
-    this.pump()
+    this.#pump()
   }
 
-  pump(): void {
+  #pump(): void {
     const nowMs = this.#deps.clock.monotonicMs()
     for (let frame = this.#outbox[0]; frame !== undefined; frame = this.#outbox[0]) {
       if (!this.#stream.send(frame)) {
         if (nowMs - this.#movedMs > stuckMs) this.close()
+        else this.#pumpLater()
         return
       }
       this.#outbox.shift()
@@ -128,7 +128,16 @@ class WorkerFeed {
     this.#stream.send(encodeFeedMessage({ kind: 'heartbeat', index: this.#toldIndex }))
   }
 
+  #pumpLater(): void {
+    this.#cancelPump ??= this.#deps.clock.after(batchMs, () => {
+      this.#cancelPump = null
+      this.#pump()
+    })
+  }
+
   close(): void {
+    this.#cancelPump?.()
+    this.#cancelPump = null
     this.#outbox = []
     this.#isBehind = false
     this.#stream.close()
