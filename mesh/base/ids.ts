@@ -7,12 +7,19 @@ export type NodeId = string & { readonly __brand: 'NodeId' }
 export type NodeRole = 'manager' | 'worker'
 
 const idLength = 25
+/** Characters that one draw gives: asking for randomness costs more than what is asked for. */
+const drawnAtOnce = 5
 const idPattern = /^[0-9a-z]{25}$/
 
 /** A fresh 25-character base-36 id, the form that Swarm gives to every object. */
 export function drawId(random: Random): string {
   let id = ''
-  for (let at = 0; at < idLength; at++) id += random.below(36).toString(36)
+  while (id.length < idLength) {
+    id += random
+      .below(36 ** drawnAtOnce)
+      .toString(36)
+      .padStart(drawnAtOnce, '0')
+  }
   return id
 }
 
