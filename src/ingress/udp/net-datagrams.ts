@@ -98,11 +98,11 @@ class NetDatagramSocket implements DatagramSocket {
   }
 }
 
-/** Hosts are addresses already. */
+/** Hosts are addresses already. One turn later all the same: nobody is called before `bind` returns. */
 function lookup(
   host: string,
   _options: unknown,
   callback: (error: null, address: string, family: number) => void,
 ): void {
-  callback(null, host, isIPv6(host) ? 6 : 4)
+  process.nextTick(callback, null, host, isIPv6(host) ? 6 : 4)
 }
