@@ -23,6 +23,11 @@ const jobs: readonly SoakJob[] = [
     env: { MESH_LINEARIZABLE_OPERATIONS: '100000' },
   },
   {
+    name: 'membership',
+    files: ['test/e2e/membership-stress.test.ts'],
+    env: { MESH_STRESS_NODES: '50', MESH_STRESS_SECONDS: '300' },
+  },
+  {
     name: 'fuzz',
     files: globSync('test/fuzz/*.test.ts', { cwd: root }).toSorted(),
     env: { MESH_FUZZ_INPUTS: '10000000' },
