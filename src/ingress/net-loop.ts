@@ -29,6 +29,8 @@ export const netLoopLimits: NetLoopLimits = {
 }
 
 const keepAliveDelayMs = 15_000
+/** How long a peer may take for what is left once we have left. */
+const closingLimitMs = 30_000
 /** A burst of clients beyond this would wait a second for their second SYN. */
 const acceptBacklog = 4096
 /** Slots below, generations above: both fit into the 53 bits of a number. */
@@ -185,6 +187,8 @@ export class NetLoop implements Loop {
     if (connection === null) return
     connection.isSilent = true
     connection.socket.destroySoon()
+    // Somebody who never takes the rest would be here for ever.
+    connection.cancelTimeout = this.#clock.after(closingLimitMs, () => connection.socket.destroy())
   }
 
   remoteAddress(conn: Conn): Address {

@@ -44,6 +44,12 @@ abstract class SocketEnd implements End, ConnectionHandler {
     this.loop.reset(this.conn)
   }
 
+  /** Leaves what was sent to the loop, and ignores what still comes; no event follows. */
+  close(): void {
+    this.#over()
+    this.loop.close(this.conn)
+  }
+
   onConnected(): void {}
 
   onReceive(_conn: Conn, slab: Slab, offset: number, length: number): void {

@@ -61,8 +61,9 @@ export class Backend {
       this.close(upstream, nowMs)
       return
     }
-    upstream.rest(nowMs)
+    // In this order: bytes that should not be there may come at once, and then it is lost again.
     this.#idle.push(upstream)
+    upstream.rest(nowMs)
   }
 
   close(upstream: Upstream, nowMs: number): void {

@@ -165,11 +165,10 @@ export class ClientConnection implements EndHandler, ExchangeHost {
       this.#exchange.left()
       this.#finish()
     }
-    const junction = new Junction({ left: this.client, right: upstream }, { onFinished })
-    this.#junction = junction
+    this.#junction = new Junction({ left: this.client, right: upstream }, { onFinished })
     if (rest !== null) this.client.send(rest.slab, rest.offset, rest.length)
     this.#held.sendTo(upstream)
-    junction.start()
+    this.#junction.start()
     if (this.#isClientEnded) upstream.shutdown()
     this.#arm()
   }
@@ -189,8 +188,10 @@ export class ClientConnection implements EndHandler, ExchangeHost {
         if ((this.#junction?.countQuietLooks() ?? 0) > joinedLooks) this.reset()
         return this.#arm()
       case 'discarding':
+        return this.#linger()
       case 'lingering':
-        return this.reset()
+        this.client.close()
+        return this.#finish()
       case 'over':
     }
   }
@@ -213,7 +214,9 @@ export class ClientConnection implements EndHandler, ExchangeHost {
 
   #takesMore(): boolean {
     if (this.#phase === 'exchange') return this.#exchange.takesBody
-    return this.#phase === 'idle' || this.#phase === 'head' || this.#phase === 'discarding'
+    if (this.#phase === 'discarding') return true
+    // Whoever does not read its answers is asked for no further question.
+    return (this.#phase === 'idle' || this.#phase === 'head') && !this.#exchange.isClientFull
   }
 
   #read(piece: Piece): void {
@@ -262,7 +265,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     const { options } = this.#listener
     const refusal = refusalOf(head, this.#hop.via, options)
     const given = { writer: this.#port.writer, requestId: this.#requestId }
-    const rewritten = refusal === null ? rewriteRequest(head, this.#hop, given) : noBytes
+    const rewritten = rewriteRequest(head, this.#hop, given)
     const rest = this.#intake.restOf(piece)
     if (rest !== null) this.#held.putBack(rest)
     if (refusal === null) {
@@ -394,5 +397,3 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#onFinished(this)
   }
 }
-
-const noBytes = new Uint8Array(0)

@@ -78,7 +78,6 @@ export class Exchange implements Asker, Finder {
   begin(head: RequestHead, rewritten: Uint8Array, maxHeadBytes: number): void {
     this.isRunning = true
     this.isAnswered = false
-    this.isClientFull = false
     this.isUpstreamFull = false
     this.body.begin(head.framing)
     this.#head = rewritten

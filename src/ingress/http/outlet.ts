@@ -27,12 +27,13 @@ export class Outlet {
     const head = this.#head
     if (head === null) return true
     this.#head = null
-    return this.bytes(head)
+    return this.#send(head)
   }
 
   /** Must not change any more. */
   bytes(bytes: Uint8Array): boolean {
-    return this.#end.send(this.#loop.slabOf(bytes), 0, bytes.length)
+    this.flush()
+    return this.#send(bytes)
   }
 
   /** Sends what passes of a slab, and takes the slab. False: wait until drained. */
@@ -55,6 +56,10 @@ export class Outlet {
     this.#head = null
     const joined = parts.length === 1 ? Uint8Array.from(parts[0] ?? []) : Buffer.concat(parts)
     this.#loop.release(slab)
-    return joined.length === 0 || this.bytes(joined)
+    return joined.length === 0 || this.#send(joined)
+  }
+
+  #send(bytes: Uint8Array): boolean {
+    return this.#end.send(this.#loop.slabOf(bytes), 0, bytes.length)
   }
 }

@@ -397,11 +397,6 @@ test('24: what was perhaps done is done again only when that makes no difference
   assert.deepEqual(asked, ['POST', 'PATCH'])
   entrance.route({ dying: dying.address, good: good.address }, { balance: 'round-robin' })
   for (let at = 0; at < 6; at++) assert.equal(statusOf(await say(entrance, get())), 200)
-  for (let at = 0; at < 2; at++) {
-    const put = `${get('PUT / HTTP/1.1', body)}hello`
-    assert.equal(statusOf(await say(entrance, put)), 200)
-  }
-  assert.ok(good.all.includes('\r\n\r\nhello'), 'a small body goes along again')
 })
 
 test('25: Via is added, and whoever comes by twice is told so', async () => {

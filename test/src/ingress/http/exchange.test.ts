@@ -155,6 +155,21 @@ test('a task that closed an idle connection costs an idempotent request nothing'
   assert.equal(entrance.entrance.port.counters.retries, 1)
 })
 
+test('what is asked a second time is the same, with its body', async () => {
+  const dying = await RawTask.serve(entrance, (socket) => socket.destroy())
+  const good = await RawTask.serve(entrance)
+  entrance.route({ dying: dying.address, good: good.address }, { balance: 'round-robin' })
+  const put = `${get('PUT / HTTP/1.1', 'Content-Length: 5')}hello`
+  for (let at = 0; at < 4; at++) assert.equal(statusOf(await say(entrance, put)), 200)
+  const chunks = '2\r\nhi\r\n0\r\n\r\n'
+  const chunked = `${get('DELETE / HTTP/1.1', 'Transfer-Encoding: chunked')}${chunks}`
+  assert.equal(statusOf(await say(entrance, chunked)), 200)
+  const { retries } = entrance.entrance.port.counters
+  assert.ok(retries >= 2, `${retries}`)
+  assert.match(good.all, /^(?:PUT \/ HTTP\/1\.1\r\n(?:[A-Z].*\r\n)+\r\nhello){4}DELETE/)
+  assert.ok(good.all.endsWith(`\r\n\r\n${chunks}`))
+})
+
 test('a task that refuses costs nobody anything, and is left alone after that', async () => {
   const dead = `127.0.0.1:${await freePort()}`
   const task = await RawTask.serve(entrance)
@@ -335,4 +350,17 @@ test('who the client is, is said by us; who it says it is, only when it is trust
   assert.match(trusted.all, /^X-Forwarded-Proto: https\r$/m)
   assert.match(trusted.all, /^X-Request-Id: mine\r$/m)
   assert.equal(trusted.all.match(/X-Request-Id/g)?.length, 1)
+})
+
+test('a client that reads slowly gets all of an answer after which its connection ends', async () => {
+  const bytes = 2 * 1024 * 1024
+  await RawTask.serve(entrance, (socket) => {
+    socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(bytes)}`)
+  })
+  const socket = entrance.client()
+  socket.write(get())
+  await once(socket, 'readable')
+  await new Promise((resolve) => setTimeout(resolve, 2500))
+  const got = await allOf(socket)
+  assert.equal(got.slice(got.indexOf('\r\n\r\n') + 4).length, bytes)
 })
