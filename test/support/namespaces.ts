@@ -71,6 +71,12 @@ export class Lan implements Disposable {
     for (const name of this.#namespaces.splice(0)) ip('netns', 'del', name)
   }
 
+  /** Pulls the cable of the host of that number (1 is the first), or puts it back. */
+  setPlugged(number: number, isPlugged: boolean): void {
+    const port = `port${number + 1}`
+    ip('-n', this.wire.name, 'link', 'set', port, isPlugged ? 'up' : 'down')
+  }
+
   #addHost(name: string): LanHost {
     ip('netns', 'add', name)
     this.#namespaces.push(name)
