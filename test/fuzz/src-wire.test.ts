@@ -58,7 +58,11 @@ const open: OpenPayload = {
 
 const opens: FuzzTarget = {
   name: 'OPEN',
-  corpus: [encodeOpen(open), encodeOpen({ ...open, client: open.destination })],
+  corpus: [
+    encodeOpen(open),
+    encodeOpen({ ...open, client: open.destination }),
+    encodeOpen({ ...open, protocol: 'udp' }),
+  ],
   decode: (bytes) => {
     const decoded = unless('tunnel/malformed', () => decodeOpen(bytes))
     if (decoded === null) return false
@@ -80,6 +84,11 @@ const frameCorpus = [
     encodeTunnelFrame(9, frameType.ready),
     encodeTunnelFrame(9, frameType.gone),
     encodeTunnelFrame(9, frameType.reset),
+    encodeTunnelFrame(10, frameType.open, encodeOpen({ ...open, protocol: 'udp' })),
+    encodeTunnelFrame(10, frameType.datagram, Buffer.from('a datagram')),
+    encodeTunnelFrame(10, frameType.datagram),
+    encodeTunnelFrame(0, frameType.drain, Buffer.from('task')),
+    encodeTunnelFrame(0, frameType.dropped, Buffer.from('task')),
   ]),
 ]
 

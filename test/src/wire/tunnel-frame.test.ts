@@ -27,6 +27,14 @@ test('OPEN carries task, generation, port, preface and both addresses', () => {
   assert.deepEqual(decodeOpen(encodeOpen(open)), open)
 })
 
+test('OPEN says when it is datagrams that follow, and nothing of it otherwise', () => {
+  for (const proxyProtocol of ['none', 'v1', 'v2'] as const) {
+    const flow: OpenPayload = { ...open, proxyProtocol, protocol: 'udp' }
+    assert.deepEqual(decodeOpen(encodeOpen(flow)), flow)
+  }
+  assert.equal('protocol' in decodeOpen(encodeOpen(open)), false)
+})
+
 test('OPEN cut short, or with something behind it, is refused', () => {
   const payload = encodeOpen(open)
   for (let cut = 0; cut < payload.length; cut++) {
@@ -112,3 +120,24 @@ function header(stream: number, type: number, length: number): Uint8Array {
 }
 
 const isMalformed = (error: unknown): boolean => isFault(error, 'tunnel/malformed')
+
+test('a frame that comes in single bytes is copied once, not once for every byte', () => {
+  const frame = encodeTunnelFrame(1, frameType.data, new Uint8Array(framePayloadLimit).fill(7))
+  const decoder = new FrameDecoder()
+  const concat = Buffer.concat
+  let copies = 0
+  Buffer.concat = (...given) => {
+    copies += 1
+    return concat(...given)
+  }
+  let payload: Uint8Array | null = null
+  try {
+    for (let at = 0; at < frame.length; at++) {
+      decoder.push(frame.subarray(at, at + 1), (found) => (payload = found.payload))
+    }
+  } finally {
+    Buffer.concat = concat
+  }
+  assert.deepEqual(payload, Buffer.alloc(framePayloadLimit, 7))
+  assert.ok(copies <= 2, `${copies} copies`)
+})
