@@ -1,5 +1,6 @@
 import type { Listener } from '../routing/route-table.ts'
 import type { Census, Visitor } from './census.ts'
+import type { HttpPortCount } from './http/counters.ts'
 import { HttpEntrance } from './http/http-entrance.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { Conn, ConnectionHandler } from './loop.ts'
@@ -37,6 +38,11 @@ export class Entrance {
 
   get openConnections(): number {
     return this.#relays.size + this.#greetings.size + (this.#http?.openConnections ?? 0)
+  }
+
+  /** Null while nobody has asked anything over HTTP. */
+  httpCount(): HttpPortCount | null {
+    return this.#http?.count() ?? null
   }
 
   /** The table has changed, or a task drains. */

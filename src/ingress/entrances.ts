@@ -1,4 +1,5 @@
 import { Entrance, type EntranceDeps } from './entrance.ts'
+import type { HttpPortCount } from './http/counters.ts'
 import type { Acceptor, Listening } from './loop.ts'
 import { placeKey, type Place } from './place.ts'
 
@@ -42,6 +43,12 @@ export class Entrances {
     }
     this.#forgetClosed()
     for (const [key, place] of wanted) if (!this.#listeners.has(key)) this.#listen(key, place)
+  }
+
+  /** What was asked over HTTP, by port. */
+  httpCounts(): HttpPortCount[] {
+    const counts = [...this.#entrances.values()].map((entrance) => entrance.httpCount())
+    return counts.filter((count) => count !== null)
   }
 
   routesChanged(): void {

@@ -8,6 +8,9 @@ import { OpenLoop } from '../support/open-loop.ts'
 const port = 18049
 const url = (daemon: Daemon): string => `http://${daemon.address}:${port}/`
 
+const addLabel = (node: Daemon, option: string): Promise<{ code: number; stderr: string }> =>
+  node.meshctl('service', 'update', '--label-add', `mesh.ingress.${port}.${option}`, 'web')
+
 describe('a service whose port speaks HTTP, on three nodes', () => {
   const cluster = new Cluster('127.0.49')
   const nodes: Daemon[] = []
@@ -61,13 +64,11 @@ describe('a service whose port speaks HTTP, on three nodes', () => {
   })
 
   test('labels that mean nothing are refused, and the nearest is named', async () => {
-    const label = (option: string): Promise<{ code: number; stderr: string }> =>
-      first().meshctl('service', 'update', '--label-add', `mesh.ingress.${port}.${option}`, 'web')
-    const misspelt = await label('head-timout=3s')
+    const misspelt = await addLabel(first(), 'head-timout=3s')
     assert.equal(misspelt.code, 1)
     assert.match(misspelt.stderr, /did you mean mesh\.ingress\.18049\.head-timeout\?/)
-    assert.match((await label('max-head=1')).stderr, /must be 1k to 64k/)
-    const set = await label('head-timeout=3s')
+    assert.match((await addLabel(first(), 'max-head=1')).stderr, /must be 1k to 64k/)
+    const set = await addLabel(first(), 'head-timeout=3s')
     assert.equal(set.code, 0, set.stderr)
   })
 })

@@ -16,6 +16,26 @@ export const failureKinds = [
 
 export type FailureKind = (typeof failureKinds)[number]
 
+/** As `HttpCounters`, at one moment. */
+interface HttpCount {
+  readonly requests: number
+  readonly inFlight: number
+  readonly retries: number
+  readonly ejections: number
+  readonly latencySumMs: number
+  readonly statusClasses: readonly number[]
+  readonly latencies: readonly number[]
+  readonly failures: readonly number[]
+}
+
+/** Of one published port, and of each task behind it. */
+export interface HttpPortCount {
+  readonly port: number
+  readonly serviceId: string
+  readonly total: HttpCount
+  readonly tasks: readonly (HttpCount & { readonly task: string })[]
+}
+
 /** What has happened at a port, or at one task behind it. Numbers only: counting makes no objects. */
 export class HttpCounters {
   requests = 0
@@ -41,5 +61,20 @@ export class HttpCounters {
   failed(kind: FailureKind): void {
     const at = failureKinds.indexOf(kind)
     this.failures[at] = (this.failures[at] ?? 0) + 1
+  }
+
+  /** A copy that can be sent to another thread. */
+  count(): HttpCount {
+    const { requests, inFlight, retries, ejections, latencySumMs } = this
+    return {
+      requests,
+      inFlight,
+      retries,
+      ejections,
+      latencySumMs,
+      statusClasses: [...this.statusClasses],
+      latencies: [...this.latencies],
+      failures: [...this.failures],
+    }
   }
 }

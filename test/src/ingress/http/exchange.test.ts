@@ -364,3 +364,28 @@ test('a client that reads slowly gets all of an answer after which its connectio
   const got = await allOf(socket)
   assert.equal(got.slice(got.indexOf('\r\n\r\n') + 4).length, bytes)
 })
+
+test('a slow task gets few requests, and everything is counted', async () => {
+  const slow = await nodeTask((_asked, answer) => void setTimeout(() => answer.end('slow'), 60))
+  const fast = await nodeTask((_asked, answer) => answer.end('fast'))
+  entrance.route({ slow, fast })
+  const told: string[] = []
+  const client = async (): Promise<void> => {
+    const own = agent()
+    for (let at = 0; at < 50; at++) told.push(String((await tell(own)).body))
+  }
+  await Promise.all([client(), client(), client(), client()])
+  const share = told.filter((body) => body === 'slow').length
+  assert.ok(share < 60, `${share} of 200 went to the slow one`)
+  const count = entrance.entrance.count()
+  assert.equal(count?.total.requests, 200)
+  assert.equal(count.total.statusClasses[2], 200)
+  assert.equal(
+    count.total.latencies.reduce((sum, each) => sum + each, 0),
+    200,
+  )
+  assert.equal(count.total.inFlight, 0)
+  const ofSlow = count.tasks.find(({ task }) => task === 'slow')
+  assert.equal(ofSlow?.requests, share)
+  assert.ok(ofSlow.latencySumMs >= share * 50)
+})
