@@ -93,7 +93,8 @@ export class TestNode {
   }
 
   get peer(): Peer {
-    return { node: this.id, address: `${this.address}:${this.dataPathPort}` }
+    const host = this.address.includes(':') ? `[${this.address}]` : this.address
+    return { node: this.id, address: `${host}:${this.dataPathPort}` }
   }
 
   route(facts: TableFacts): void {

@@ -134,6 +134,32 @@ test('resets cross the tunnel both ways', async () => {
   assert.equal(await atTask.promise, 'ECONNRESET')
 })
 
+test('IPv6 all the way: the client, the nodes, and what the task hears of them', async () => {
+  const at = '::1'
+  const near = new TestNode(await cluster.member(), { address: at, port: await freePort() })
+  const other = new TestNode(await cluster.member(), { address: at, port: await freePort() })
+  try {
+    const endpoints = [endpointOf('b', other.id)]
+    const options = { proxyProtocol: 'v2' } as const
+    const localTasks = [taskAt('b', await tasks.echo())]
+    other.route({ port, peers: [near.peer], localTasks })
+    other.listen([])
+    near.route({ port, endpoints, options, peers: [other.peer] })
+    await eventually(() => assert.equal(near.answers(other.id), true))
+    const client = tasks.client(at, port)
+    await once(client, 'connect')
+    const source = { host: at, port: client.localPort }
+    const answer = readAll(client)
+    client.end('x')
+    const decoded = decodeProxyHeader(await answer)
+    assert.ok(decoded.kind === 'header')
+    assert.deepEqual(decoded.header, { source, destination: { host: at, port } })
+  } finally {
+    near.plane.stop()
+    other.plane.stop()
+  }
+})
+
 test('a draining task is told gone to peers, and its open streams are counted', async () => {
   await routeToSecond(await tasks.echo())
   const client = tasks.client(entry, port)
