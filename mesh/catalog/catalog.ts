@@ -76,9 +76,24 @@ export interface CatalogSnapshot {
   readonly requests: readonly RememberedRequest[]
 }
 
-export function toSnapshot(catalog: Catalog): CatalogSnapshot {
-  const requests = [...catalog.parts.requests.entries()]
-  return { index: catalog.index, objects: catalog.all(), requests }
+/**
+ * The text of a catalog's snapshot, piece by piece: catalogs never change, so a long one may be
+ * written out between other things.
+ */
+export function* snapshotText(catalog: Catalog): Generator<string> {
+  yield `{"index":${catalog.index},"objects":[`
+  yield* listText(catalog.all())
+  yield '],"requests":['
+  yield* listText(catalog.parts.requests.entries())
+  yield ']}'
+}
+
+function* listText(items: Iterable<StoredObject | RememberedRequest>): Generator<string> {
+  let separator = ''
+  for (const item of items) {
+    yield separator + JSON.stringify(item)
+    separator = ','
+  }
 }
 
 export function fromSnapshot(snapshot: CatalogSnapshot): Catalog {

@@ -61,10 +61,13 @@ export class RequestHistory {
     return new RequestHistory(index, recent, this.#former)
   }
 
-  /** Oldest first. */
-  entries(): readonly RememberedRequest[] {
-    const all = [...this.#former, ...[...this.#recent].slice(0, this.#count)]
-    return all.map(([request, result]) => ({ request, result }))
+  /** Oldest first; those who come later do not disturb. */
+  *entries(): Generator<RememberedRequest> {
+    for (const [request, result] of this.#former) yield { request, result }
+    for (const [request, result] of this.#recent) {
+      if (result.index > this.#lastIndex) return
+      yield { request, result }
+    }
   }
 
   /** A copy when another history has gone on from here. */

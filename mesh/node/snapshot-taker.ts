@@ -43,22 +43,15 @@ export class SnapshotTaker {
     this.#shareBytes = (deps.logBytesMax ?? logBytesDefault) / 4
   }
 
-  /** `data` is asked for at once, and only when a snapshot is due. */
-  takeWhenDue(meta: SnapshotMeta, data: () => Uint8Array): void {
-    const { storage, onFailed } = this.#deps
-    const entries = meta.index - (storage.snapshot()?.meta.index ?? 0)
-    const isDue = entries >= this.#everyEntries || storage.bytesSinceSnapshot >= this.#shareBytes
-    if (!isDue || entries <= 0 || this.#isWriting || meta.index < this.#notBefore) return
+  /** `encode` is called at once, for the state as it is now, and only when a snapshot is due. */
+  takeWhenDue(meta: SnapshotMeta, encode: () => Promise<Uint8Array>): void {
+    if (this.#isWriting || meta.index < this.#notBefore || !this.#isDue(meta.index)) return
     this.#isWriting = true
-    const snapshot = { meta, data: data() }
-    storage.saveSnapshotFile(snapshot).then(
-      () => this.#wrote(snapshot),
-      (error: unknown) => {
-        if (!isDiskFull(error)) return onFailed(error)
-        this.#notBefore = meta.index + retryEntries
-        this.#isWriting = false
-      },
-    )
+    this.#write(meta, encode()).catch((error: unknown) => {
+      if (!isDiskFull(error)) return this.#deps.onFailed(error)
+      this.#notBefore = meta.index + retryEntries
+      this.#isWriting = false
+    })
   }
 
   /** Null when there was nothing to adopt. */
@@ -72,7 +65,16 @@ export class SnapshotTaker {
     return snapshot.meta
   }
 
-  #wrote(snapshot: Snapshot): void {
+  #isDue(index: number): boolean {
+    const { storage } = this.#deps
+    const last = storage.snapshot()?.meta.index ?? 0
+    if (index <= last) return false
+    return index - last >= this.#everyEntries || storage.bytesSinceSnapshot >= this.#shareBytes
+  }
+
+  async #write(meta: SnapshotMeta, encoding: Promise<Uint8Array>): Promise<void> {
+    const snapshot = { meta, data: await encoding }
+    await this.#deps.storage.saveSnapshotFile(snapshot)
     this.#written = snapshot
     this.#deps.onWritten()
   }

@@ -1,11 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import * as z from 'zod'
 import { isId, nodeId, type NodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { advanceTo, applyTransaction } from '../catalog/apply-transaction.ts'
-import { Catalog, fromSnapshot, toSnapshot, type CatalogSnapshot } from '../catalog/catalog.ts'
+import { Catalog, fromSnapshot, snapshotText, type CatalogSnapshot } from '../catalog/catalog.ts'
 import type { ApplyResult, CatalogDelta, Transaction } from '../catalog/types.ts'
 import type { Entry } from '../raft/types.ts'
-import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
+import { decodeJson, isRefused } from '../wire/frames.ts'
 import { catalogSnapshot, decodeTransaction } from '../wire/transaction.ts'
 
 /** What the log of Raft builds up, on every manager the same. */
@@ -32,6 +33,9 @@ const stateFile: z.ZodType<StateFile> = z.object({
       .transform((id) => nodeId(id)),
   ),
 })
+
+/** What takes a millisecond or two to write out. */
+const pieceLength = 64 * 1024
 
 export class StateMachine {
   #catalog = Catalog.empty
@@ -70,9 +74,19 @@ export class StateMachine {
     return { index, reset: true, upserts: this.#catalog.all(), removals: [] }
   }
 
-  encode(peers: readonly NodeId[]): Uint8Array {
-    const state: StateFile = { version: 1, catalog: toSnapshot(this.#catalog), peers }
-    return encodeJson(state)
+  /** The state of this moment; a long one is written out piece by piece, and others have their turn. */
+  async encode(peers: readonly NodeId[]): Promise<Uint8Array> {
+    const pieces: Uint8Array[] = []
+    let text = `{"version":1,"peers":${JSON.stringify(peers)},"catalog":`
+    for (const part of snapshotText(this.#catalog)) {
+      text += part
+      if (text.length < pieceLength) continue
+      pieces.push(Buffer.from(text))
+      text = ''
+      await setImmediate()
+    }
+    pieces.push(Buffer.from(`${text}}`))
+    return Buffer.concat(pieces)
   }
 
   /** Takes over a whole state; answers with the nodes that it knows of. */

@@ -50,7 +50,7 @@ export async function surviveAlone(identity: NodeIdentity, deps: MeshNodeDeps): 
   }
   const peers = deps.policy.members(state.catalog).map(({ node }) => node)
   await storage.save({
-    snapshot: { meta: { index, term, confState }, data: state.encode(peers) },
+    snapshot: { meta: { index, term, confState }, data: await state.encode(peers) },
     hardState: { term, vote: 0, commit: index },
     entries: [],
     mustSync: true,

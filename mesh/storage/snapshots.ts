@@ -12,7 +12,7 @@ const magic = Buffer.from('MESHSNP1')
 const saltBytes = 16
 const headerBytes = 32
 const purpose = 'snapshot'
-const partBytes = 1024 * 1024
+const partBytes = 128 * 1024
 
 const snapshotMeta: z.ZodType<SnapshotMeta> = z.object({
   index: z.int().nonnegative(),

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { applyTransaction, type Applied } from '../../../mesh/catalog/apply-transaction.ts'
 import { CatalogView } from '../../../mesh/catalog/catalog-view.ts'
-import { Catalog, fromSnapshot, toSnapshot } from '../../../mesh/catalog/catalog.ts'
+import {
+  Catalog,
+  fromSnapshot,
+  snapshotText,
+  type CatalogSnapshot,
+} from '../../../mesh/catalog/catalog.ts'
 import { requestsRemembered } from '../../../mesh/catalog/request-history.ts'
 import type { CatalogReader, Change, NewObject, Transaction } from '../../../mesh/catalog/types.ts'
 
@@ -33,6 +38,9 @@ function applyAll(transactions: readonly Transaction[], from = Catalog.empty): A
   }
   return steps
 }
+
+const toSnapshot = (catalog: Catalog): CatalogSnapshot =>
+  JSON.parse([...snapshotText(catalog)].join('')) as CatalogSnapshot
 
 const last = (steps: readonly Applied[]): Catalog => steps.at(-1)?.catalog ?? Catalog.empty
 
@@ -134,7 +142,7 @@ test('histories that went on from the same one know nothing of each other', () =
   const one = last(applyAll([transaction('2'), transaction('3')], common))
   const other = last(applyAll([transaction('4'), transaction('2')], common))
   const known = ({ parts }: Catalog): unknown[] =>
-    parts.requests.entries().map(({ request, result }) => [request, result.index])
+    [...parts.requests.entries()].map(({ request, result }) => [request, result.index])
   assert.deepEqual(known(common), [['1', 1]])
   assert.equal(common.parts.requests.resultOf('2'), undefined)
   assert.deepEqual(known(one), [...known(common), ['2', 2], ['3', 3]])
@@ -145,10 +153,11 @@ test('a manager that starts from a snapshot forgets what the others forget', () 
   const many = Array.from({ length: 15_000 }, (_, at) => transaction(`r${at}`))
   const { catalog } = applyAll(many).at(-1) ?? assert.fail()
   const restored = fromSnapshot(toSnapshot(catalog))
-  assert.deepEqual(restored.parts.requests.entries(), catalog.parts.requests.entries())
+  assert.deepEqual([...restored.parts.requests.entries()], [...catalog.parts.requests.entries()])
   const later = Array.from({ length: 10_000 }, (_, at) => transaction(`s${at}`))
-  const requestsOf = (start: Catalog): unknown =>
-    last(applyAll(later, start)).parts.requests.entries()
+  const requestsOf = (start: Catalog): unknown => [
+    ...last(applyAll(later, start)).parts.requests.entries(),
+  ]
   assert.deepEqual(requestsOf(restored), requestsOf(catalog))
 })
 

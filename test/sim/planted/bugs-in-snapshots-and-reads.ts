@@ -4,8 +4,14 @@ export const bugsInSnapshotsAndReads: readonly PlantedBug[] = [
   {
     name: 'the history of requests is not in the snapshot',
     file: 'mesh/catalog/catalog.ts',
-    find: 'const requests = [...catalog.parts.requests.entries()]',
-    replace: 'const requests: RememberedRequest[] = []',
+    find: 'yield* listText(catalog.parts.requests.entries())',
+    replace: 'yield* listText([])',
+  },
+  {
+    name: 'a snapshot that is out of date is taken over',
+    file: 'mesh/raft/reconfiguration.ts',
+    find: '  if (index <= raft.log.committed) return false\n',
+    replace: '',
   },
   {
     name: 'a read without a quorum',
