@@ -188,7 +188,6 @@ const faultsOf = (passes: NetworkFaults['passes']): NetworkFaults => ({
   travel: () => [1],
   passes,
   deliver: (_, act) => act(),
-  sent: () => {},
 })
 
 const withWallClock = (clock: Clock, aheadMs: number): Clock => ({

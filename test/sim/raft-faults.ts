@@ -8,13 +8,14 @@ import type { RaftWorld } from './raft-world.ts'
 
 type Way = readonly [NodeId, NodeId]
 
-/** How a fault looks for its moment: what a node has just said may be what it must not forget. */
+/** How a fault looks for its moment: what a node has just said or done may be what it must not forget. */
 const crashAfter: ReadonlyMap<string, number> = new Map([
   ['vote-response', 12],
   ['vote', 4],
   ['append-response', 1],
   ['append', 1],
   ['snapshot', 20],
+  ['cut', 150],
 ])
 const perMille = 1000
 

@@ -23,6 +23,8 @@ export interface MachineDeps {
   readonly segmentBytes: number
   /** Where the others are. */
   readonly peers: () => readonly NodeId[]
+  /** A part of its log is void now, and what voids it is on its disk. */
+  readonly onCut: (machine: RaftMachine) => void
   /** The process ended by itself. */
   readonly onEnded: (machine: RaftMachine) => void
 }
@@ -97,7 +99,7 @@ export class RaftMachine {
     if (found !== undefined) await found(storage, id)
     if (boot !== this.#boot) return
     checker.started(name, storage)
-    watchSaves(storage, name, checker)
+    watchSaves(storage, { name, checker, onCut: () => this.#deps.onCut(this) })
     // Whoever still held a connection to the process before this one learns that it is gone.
     network.transport(id)?.breakLinks()
     const { transport } = network.attach(id, name)
@@ -206,12 +208,20 @@ export const targetOf = (
   address: node,
 })
 
+interface SaveWatch {
+  readonly name: string
+  readonly checker: RaftChecker
+  readonly onCut: () => void
+}
+
 /** Lets the checker see every save; the storage itself knows nothing of it. */
-function watchSaves(storage: RaftStorage, name: string, checker: RaftChecker): void {
+function watchSaves(storage: RaftStorage, { name, checker, onCut }: SaveWatch): void {
   const save = storage.save.bind(storage)
   storage.save = async (turn) => {
+    const isCut = (turn.entries[0]?.index ?? Infinity) <= storage.lastIndex()
     checker.saves(name, turn)
     await save(turn)
     checker.saved(name, turn)
+    if (isCut) onCut()
   }
 }

@@ -1,6 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Random } from '../../mesh/base/random.ts'
-import type { NetworkFaults } from '../support/memory-network.ts'
+import type { NetworkFaults, Sending } from '../support/memory-network.ts'
 import type { SeenMessage } from './raft-frames.ts'
 import { readMessage } from './raft-frames.ts'
 import type { Tally } from './tally.ts'
@@ -25,6 +25,7 @@ export const stillWeather: Weather = { lossChance: 0, doubleChance: 0, strayChan
 const usualMs = 1
 /** A frame that went astray comes behind others that were sent after it. */
 const strayMaxMs = 60
+const snapshotDoubleChance = 3000
 /** How late the second copy of a frame may come. */
 const doubleMaxMs = 12_000
 
@@ -39,9 +40,12 @@ export class RaftNetwork implements NetworkFaults {
     this.#deps = deps
   }
 
-  travel(from: NodeId, to: NodeId): readonly number[] {
+  travel(from: NodeId, to: NodeId, sending: Sending | null): readonly number[] {
+    const message = sending?.protocol === '/mesh/raft/1' ? readMessage(sending.frame) : null
+    if (message !== null) this.#deps.onMessage(from, to, message)
     const { random, tally } = this.#deps
-    const { lossChance, doubleChance, strayChance } = this.weather
+    const { lossChance, strayChance } = this.weather
+    const doubleChance = this.#doubleChance(message)
     const slowMs = Math.max(this.#slow.get(from) ?? 0, this.#slow.get(to) ?? 0)
     const delayMs = usualMs + (slowMs === 0 ? 0 : random.below(slowMs))
     const drawn = random.below(10_000)
@@ -60,22 +64,19 @@ export class RaftNetwork implements NetworkFaults {
     return [delayMs]
   }
 
+  /** There are few snapshots, and one that comes again is out of date by then. */
+  #doubleChance(message: SeenMessage | null): number {
+    const { doubleChance } = this.weather
+    const isRare = message?.kind === 'snapshot' && doubleChance > 0
+    return isRare ? Math.max(doubleChance, snapshotDoubleChance) : doubleChance
+  }
+
   passes(from: NodeId, to: NodeId): boolean {
     return this.#blocked.size === 0 || !this.#blocked.has(from + to)
   }
 
   deliver(to: NodeId, act: () => void): void {
     this.#deps.deliver(to, act)
-  }
-
-  sent(
-    from: NodeId,
-    to: NodeId,
-    { protocol, frame }: { protocol: string; frame: Uint8Array },
-  ): void {
-    if (protocol !== '/mesh/raft/1') return
-    const message = readMessage(frame)
-    if (message !== null) this.#deps.onMessage(from, to, message)
   }
 
   /** Blocks the ways until the returned function is called; blocks may overlap. */

@@ -48,7 +48,7 @@ export class RaftWorld {
   readonly machines: readonly RaftMachine[]
   /** What becomes of a machine whose process ended by itself. */
   onEnded: (machine: RaftMachine) => void = () => {}
-  /** After every message that a node sent. */
+  /** After every message that a node sent, and after it has cut its log. */
   onSent: (from: RaftMachine, kind: string) => void = () => {}
 
   constructor(setting: Setting) {
@@ -88,6 +88,7 @@ export class RaftWorld {
           snapshotEveryEntries: setting.snapshotEveryEntries,
           segmentBytes: setting.segmentBytes,
           peers: () => this.machines.map(({ id }) => id),
+          onCut: (machine) => this.onSent(machine, 'cut'),
           onEnded: (machine) => this.onEnded(machine),
         }),
     )

@@ -21,14 +21,20 @@ export interface MemoryNetworkOptions {
 
 /** What a simulation does to frames and to those who send them; without it streams are perfect. */
 export interface NetworkFaults {
-  /** How long each copy of a frame is under way: none is a loss, two a duplicate. */
-  travel(from: NodeId, to: NodeId): readonly number[]
+  /**
+   * How long each copy of what a transport takes on is under way: none is a loss, two a duplicate.
+   * Null for questions and answers, of which the rest does not tell either.
+   */
+  travel(from: NodeId, to: NodeId, sending: Sending | null): readonly number[]
   /** False while nothing gets through in this direction, though nobody is told. */
   passes(from: NodeId, to: NodeId): boolean
   /** Runs what a node receives: later while it is paused, and with an eye on what it throws. */
   deliver(to: NodeId, act: () => void): void
-  /** Every frame that a transport takes on. */
-  sent(from: NodeId, to: NodeId, sending: { protocol: string; frame: Uint8Array }): void
+}
+
+export interface Sending {
+  readonly protocol: string
+  readonly frame: Uint8Array
 }
 
 /** What one node has of the network: both interfaces, as a production node gets them. */

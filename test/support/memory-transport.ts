@@ -45,8 +45,8 @@ export class MemoryTransport implements Transport {
       this.#later(to, link, arrive)
       return true
     }
-    for (const delayMs of faults.travel(this.node, to)) this.#later(to, link, arrive, delayMs)
-    faults.sent(this.node, to, { protocol, frame })
+    const delaysMs = faults.travel(this.node, to, { protocol, frame })
+    for (const delayMs of delaysMs) this.#later(to, link, arrive, delayMs)
     return true
   }
 
@@ -197,7 +197,7 @@ export class MemoryTransport implements Transport {
     if (link === undefined || this.isGone) return false
     const copy = frame.slice()
     // A question is asked once: whether its first copy arrives is all that counts.
-    const delayMs = this.#switch.faults?.travel(this.node, to)[0]
+    const delayMs = this.#switch.faults?.travel(this.node, to, null)[0]
     const isLost = this.#switch.faults !== null && delayMs === undefined
     if (!isLost) this.#later(to, link, (peer) => arrive(peer, copy), delayMs)
     return true

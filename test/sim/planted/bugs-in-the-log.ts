@@ -33,4 +33,11 @@ export const bugsInTheLog: readonly PlantedBug[] = [
     find: 'this.#sendAll(ready.messages.filter(({ kind }) => !isPromise(kind)))',
     replace: 'this.#sendAll(ready.messages)',
   },
+  {
+    name: 'what was cut off is there again after a restart',
+    file: 'mesh/storage/wal-recovery.ts',
+    find: 'this.#entries.length = Math.max(0, entry.index - first.index)\n    this.#entries.push(entry)',
+    replace:
+      'this.#entries.length *= Number(entry.index >= first.index)\n    this.#entries[first === undefined ? 0 : Math.max(0, entry.index - first.index)] = entry',
+  },
 ]
