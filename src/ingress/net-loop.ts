@@ -172,14 +172,18 @@ export class NetLoop implements Loop {
   }
 
   shutdown(conn: Conn): void {
-    this.#find(conn)?.socket.end()
+    const socket = this.#find(conn)?.socket
+    if (socket === undefined) return
+    // FIN only once everything has left: libuv cannot reset what it is still shutting down.
+    if (socket.writableLength === 0) socket.end()
+    else socket.write(nothing, () => socket.end())
   }
 
   reset(conn: Conn): void {
     const connection = this.#find(conn)
     if (connection === null) return
     connection.isSilent = true
-    connection.socket.resetAndDestroy()
+    resetSocket(connection.socket)
   }
 
   close(conn: Conn): void {
@@ -289,7 +293,7 @@ export class NetLoop implements Loop {
 
   #overflow(connection: Connection): void {
     connection.cause = 'overflow'
-    connection.socket.resetAndDestroy()
+    resetSocket(connection.socket)
   }
 
   #find(conn: Conn): Connection | null {
@@ -304,6 +308,17 @@ export class NetLoop implements Loop {
     this.#turnEnd = []
     for (const action of actions) action()
   }
+}
+
+const nothing = new Uint8Array(0)
+
+/**
+ * Between FIN and its confirmation libuv refuses to reset, and Node would keep the descriptor for
+ * ever. All has left by then, so that an orderly end cuts nothing short.
+ */
+function resetSocket(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 const unheard: ConnectionHandler = {

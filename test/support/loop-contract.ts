@@ -123,6 +123,23 @@ export function loopContract(name: string, makeLoop: () => Loop): void {
       assert.equal(end.isClosed, false)
     })
 
+    test('a half-close that waits for what is queued can still be reset, as a reset', async () => {
+      const { port, accepted } = await listen(loop)
+      const socket = client(port).pause()
+      const end = await accepted
+      // More than the kernel takes from somebody who does not read.
+      const bytes = new Uint8Array(64 * 1024)
+      let hasRoom = true
+      while (hasRoom) {
+        hasRoom = loop.send(end.conn, loop.slabOf(bytes), 0, bytes.length)
+        await turn()
+      }
+      loop.shutdown(end.conn)
+      await turn()
+      loop.reset(end.conn)
+      await assert.rejects(readAll(socket.resume()), { code: 'ECONNRESET' })
+    })
+
     test('close sends what is queued first', async () => {
       const { port, accepted } = await listen(loop)
       const socket = client(port)
