@@ -91,6 +91,12 @@ describe(
       assert.match(exec('mount'), /\/scratch type tmpfs .*size=1024k,mode=1770/)
       assert.match(exec('id'), /uid=1000 gid=1000 groups=1000,1001|groups=1001/)
       assert.throws(() => exec('touch', '/bound/x'), /Read-only/)
+      assert.throws(() => exec('touch', '/x'), /Read-only/)
+      const seen = ['/proc/1/cmdline', '/etc/hosts', '/etc/resolv.conf', '/proc/1/limits']
+      const inside = exec('cat', ...seen, '/proc/sys/net/ipv4/ip_unprivileged_port_start')
+      assert.match(inside, /^\S*docker-init[\s\S]*198\.51\.100\.8\s+db$/m)
+      assert.match(inside, /^nameserver 198\.51\.100\.7$/m)
+      assert.match(inside, /^Max open files\s+512\s+1024\s[\s\S]*^0$/m)
       assert.match(stage.engine.docker('volume', 'inspect', 'data-1'), /"a": "b"/)
       await stage.gone('full')
       stage.engine.docker('volume', 'rm', 'data-1')
