@@ -10,7 +10,7 @@ export function misfit(task: TaskView, catalog: CatalogReader): string | null {
   const beside = tasksOf(catalog).filter((other) => other.node === task.node && !other.hasEnded)
   return (
     brokenConstraint(task, node) ??
-    (reservesAny(task) ? shortage(beside, node) : null) ??
+    shortage(beside, node, [task]) ??
     portConflict(task, beside) ??
     crowd(task, beside)
   )
@@ -25,18 +25,20 @@ export function brokenConstraint(task: TaskView, node: Node): string | null {
   return null
 }
 
-export function shortage(beside: readonly TaskView[], { Description }: Node): string | null {
-  const { MemoryBytes, NanoCPUs } = Description.Resources
-  if (reserved(beside, 'MemoryBytes') > MemoryBytes) return 'more memory is reserved than there is'
-  if (reserved(beside, 'NanoCPUs') > NanoCPUs) return 'more processors are reserved than there are'
-  return null
+/** What is short where these tasks are, for those who asked: who reserves none of it has room. */
+export function shortage(
+  tasks: readonly TaskView[],
+  { Description: { Resources } }: Node,
+  asking: readonly TaskView[] = tasks,
+): string | null {
+  const short = (['MemoryBytes', 'NanoCPUs'] as const).find(
+    (what) => reserved(asking, what) > 0 && reserved(tasks, what) > Resources[what],
+  )
+  return short === undefined ? null : `more ${short} are reserved than there are`
 }
 
 const reserved = (tasks: readonly TaskView[], what: 'MemoryBytes' | 'NanoCPUs'): number =>
   tasks.reduce((sum, { body }) => sum + (body.Spec.Resources?.Reservations?.[what] ?? 0), 0)
-
-const reservesAny = ({ spec: { reservations } }: TaskView): boolean =>
-  reservations.memoryBytes > 0 || reservations.nanoCpus > 0
 
 function portConflict(task: TaskView, beside: readonly TaskView[]): string | null {
   const wanted = portsOf(task)
