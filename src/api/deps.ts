@@ -6,7 +6,7 @@ import type { Random } from '../../mesh/base/random.ts'
 import type { MeshNode } from '../../mesh/node/mesh-node.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { EventLog } from './event-log.ts'
-import type { LogLine, LogQuery } from './log-line.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 
 /** What the API needs of the daemon it speaks for. */
 export interface ApiDeps {

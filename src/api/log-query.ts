@@ -1,6 +1,6 @@
 import { badRequest } from './api-error.ts'
 import { isSet } from './exchange.ts'
-import type { LogQuery } from './log-line.ts'
+import type { LogQuery } from '../model/log-line.ts'
 import { parseLogTime } from './log-time.ts'
 
 export function parseLogQuery(query: URLSearchParams): LogQuery {

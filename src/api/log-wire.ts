@@ -24,7 +24,7 @@ const lineSchema = z.object({
 })
 
 export const encodeLine = (line: TaskLine): string =>
-  `${JSON.stringify({ ...line, text: line.text.toString('latin1') })}\n`
+  `${JSON.stringify({ ...line, text: Buffer.from(line.text).toString('latin1') })}\n`
 
 /** Null for a line that says nothing. */
 export async function* decodeLines(stream: AsyncIterable<Buffer>): AsyncGenerator<TaskLine | null> {

@@ -1,5 +1,7 @@
+import type { ContainerFacts } from '../model/container-facts.ts'
 import type { ContainerSettings, Driver } from '../model/container-spec.ts'
 import type { HostPort } from '../model/docker.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 
 /** A container engine as a few verbs; `docker` and `process` implement it, one contract suite runs on both. */
 export interface ContainerEngine {
@@ -82,54 +84,10 @@ export interface ContainerRequest {
   readonly facts: Readonly<Record<'task' | 'slot' | 'node' | 'service', string>>
 }
 
-export interface LogQuery {
-  readonly stdout: boolean
-  readonly stderr: boolean
-  readonly follow: boolean
-  /** So many of the last ones; null: all. */
-  readonly tail: number | null
-  /** Both inclusive, written like `LogLine.at`. */
-  readonly since: string | null
-  readonly until: string | null
-}
-
-/** One message; a line, unless it was too long for one message. */
-export interface LogLine {
-  /** RFC 3339 in UTC with nine decimals: in order as texts, too. */
-  readonly at: string
-  readonly stream: 'stdout' | 'stderr'
-  /** What docker's `details` tells: `name=value` joined by commas. */
-  readonly attributes: string
-  /** With its line end, if it has one. */
-  readonly text: Buffer
-}
-
 export interface ContainerHandle {
   readonly id: string
 }
 
-export interface ContainerState {
-  readonly id: string
+export interface ContainerState extends ContainerFacts {
   readonly taskId: string
-  /** Also while it is paused. */
-  readonly running: boolean
-  /** Somebody froze it by hand. */
-  readonly paused?: boolean
-  /** Another value after another start; absent until the first one. */
-  readonly startedAt?: string
-  readonly started: boolean
-  readonly pid: number
-  readonly exitCode: number | null
-  readonly isOutOfMemory: boolean
-  /** Absent when there is none. */
-  readonly memoryLimitBytes?: number
-  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
-  /** Target port → where the ingress dials it; filled while it runs. */
-  readonly targets: Readonly<Record<string, string>>
-  /** What its last health check printed, once it is unhealthy. */
-  readonly healthOutput?: string
-  /** Host ports as it has them, filled while it runs; absent when there are none. */
-  readonly hostPorts?: readonly HostPort[]
-  /** What it printed last, once it has ended: tells people why. */
-  readonly lastLine?: string
 }

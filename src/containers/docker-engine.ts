@@ -8,9 +8,8 @@ import type {
   ContainerState,
   CreateWatch,
   EngineDescription,
-  LogLine,
-  LogQuery,
 } from './container-engine.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 import { DockerCalls } from './docker-calls.ts'
 import { DockerEvents } from './docker-events.ts'
 import { DockerImages } from './docker-images.ts'

@@ -1,4 +1,4 @@
-import type { LogLine } from './container-engine.ts'
+import type { LogLine } from '../model/log-line.ts'
 import { engineFault } from './engine-fault.ts'
 
 const headerBytes = 8

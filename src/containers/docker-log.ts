@@ -1,5 +1,5 @@
 import type Docker from 'dockerode'
-import type { LogLine, LogQuery } from './container-engine.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 import { faultOf, type DockerCalls } from './docker-calls.ts'
 import { RecentLines } from './recent-lines.ts'
 import { readDockerLog } from './docker-log-stream.ts'

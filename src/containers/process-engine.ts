@@ -10,9 +10,8 @@ import type {
   ContainerRequest,
   ContainerState,
   EngineDescription,
-  LogLine,
-  LogQuery,
 } from './container-engine.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 import { engineFault } from './engine-fault.ts'
 import { commandLine, processRefusal, taskEnvironment } from './process-command.ts'
 import { findFreePort } from './free-port.ts'

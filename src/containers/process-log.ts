@@ -1,5 +1,5 @@
 import { lastLineOf } from './last-line.ts'
-import type { LogLine, LogQuery } from './container-engine.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 
 /** Docker's limit too: what is longer comes as several messages, the first ones without an end. */
 const maxMessageBytes = 16 * 1024
@@ -55,8 +55,8 @@ export class ProcessLog {
 
   /** The last line that says something, cut to a length that a table can show. */
   lastLine(): string | null {
-    const said = this.#messages.findLast(({ text }) => text.toString().trim() !== '')
-    return said === undefined ? null : lastLineOf(said.text.toString())
+    const said = this.#messages.findLast(({ text }) => decode(text).trim() !== '')
+    return said === undefined ? null : lastLineOf(decode(said.text))
   }
 
   async *read(query: LogQuery, signal: AbortSignal): AsyncGenerator<LogLine> {
@@ -135,3 +135,5 @@ function messageEnd(bytes: Buffer): number {
   if (at >= 0 && at < maxMessageBytes) return at + 1
   return bytes.length >= maxMessageBytes ? maxMessageBytes : 0
 }
+
+const decode = (text: Uint8Array): string => new TextDecoder().decode(text)

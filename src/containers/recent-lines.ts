@@ -1,4 +1,4 @@
-import type { LogLine, LogQuery } from './container-engine.ts'
+import type { LogLine, LogQuery } from '../model/log-line.ts'
 
 /** Two streams may be written down in another order than their times say, by a few lines. */
 const maxDisorder = 32

@@ -1,4 +1,4 @@
-import type { ContainerFacts } from './task-io.ts'
+import type { ContainerFacts } from '../model/container-facts.ts'
 
 /** How a task ended, for people; Docker's words, which its users search for. */
 export interface Ending {

@@ -1,25 +1,5 @@
-import type { DesiredState, HostPort, TaskRecord } from '../model/docker.ts'
-
-/** A task's container as its engine shows it. */
-export interface ContainerFacts {
-  readonly id: string
-  /** Also while it is paused. */
-  readonly running: boolean
-  readonly paused?: boolean
-  /** Another value after another start. */
-  readonly startedAt?: string
-  readonly started: boolean
-  readonly pid: number
-  readonly exitCode: number | null
-  readonly isOutOfMemory: boolean
-  /** Absent when there is none. */
-  readonly memoryLimitBytes?: number
-  readonly health: 'none' | 'starting' | 'healthy' | 'unhealthy'
-  readonly targets: Readonly<Record<string, string>>
-  readonly healthOutput?: string
-  readonly hostPorts?: readonly HostPort[]
-  readonly lastLine?: string
-}
+import type { ContainerFacts } from '../model/container-facts.ts'
+import type { DesiredState, TaskRecord } from '../model/docker.ts'
 
 export type TaskInput =
   | { readonly kind: 'desired'; readonly desired: DesiredState }

@@ -5,7 +5,8 @@ import { compareTaskStates, hasEnded, isWanted } from '../model/task-state.ts'
 import { createRetryDelayMs } from './create-retries.ts'
 import { type Ending, endingOf, failed, rejected, shutdown, unhealthy } from './exit-words.ts'
 import type { Phase } from './phase.ts'
-import type { ContainerFacts, TaskEffect, TaskInput, TaskReport } from './task-io.ts'
+import type { TaskEffect, TaskInput, TaskReport } from './task-io.ts'
+import type { ContainerFacts } from '../model/container-facts.ts'
 
 export interface TaskMachineOptions {
   readonly desired: DesiredState

@@ -4,8 +4,8 @@ import type {
   ContainerRequest,
   ContainerState,
   EngineDescription,
-  LogLine,
 } from '../../src/containers/container-engine.ts'
+import type { LogLine } from '../../src/model/log-line.ts'
 import { engineFault } from '../../src/containers/engine-fault.ts'
 
 interface FakeContainer {

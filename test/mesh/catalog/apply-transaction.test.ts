@@ -137,12 +137,13 @@ test('a request is remembered for the promised number of entries, and not for tw
   }
 })
 
+const known = ({ parts }: Catalog): unknown[] =>
+  [...parts.requests.entries()].map(({ request, result }) => [request, result.index])
+
 test('histories that went on from the same one know nothing of each other', () => {
   const common = last(applyAll([transaction('1')]))
   const one = last(applyAll([transaction('2'), transaction('3')], common))
   const other = last(applyAll([transaction('4'), transaction('2')], common))
-  const known = ({ parts }: Catalog): unknown[] =>
-    [...parts.requests.entries()].map(({ request, result }) => [request, result.index])
   assert.deepEqual(known(common), [['1', 1]])
   assert.equal(common.parts.requests.resultOf('2'), undefined)
   assert.deepEqual(known(one), [...known(common), ['2', 2], ['3', 3]])

@@ -7,8 +7,8 @@ import type {
   ContainerState,
   CreateWatch,
   EngineDescription,
-  LogLine,
 } from '../../../src/containers/container-engine.ts'
+import type { LogLine } from '../../../src/model/log-line.ts'
 import { engineFault } from '../../../src/containers/engine-fault.ts'
 import { FakeEngine } from '../../support/fake-engine.ts'
 

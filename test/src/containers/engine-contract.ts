@@ -8,9 +8,8 @@ import type {
   ContainerEngine,
   ContainerRequest,
   ContainerState,
-  LogLine,
-  LogQuery,
 } from '../../../src/containers/container-engine.ts'
+import type { LogLine, LogQuery } from '../../../src/model/log-line.ts'
 import { containerRequest } from './container-request.ts'
 import { eventually } from '../../support/eventually.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LogQuery } from '../../../src/containers/container-engine.ts'
+import type { LogQuery } from '../../../src/model/log-line.ts'
 import { ProcessLog } from '../../../src/containers/process-log.ts'
 
 const everything: LogQuery = {

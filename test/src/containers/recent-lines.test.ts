@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { LogLine, LogQuery } from '../../../src/containers/container-engine.ts'
+import type { LogLine, LogQuery } from '../../../src/model/log-line.ts'
 import { RecentLines } from '../../../src/containers/recent-lines.ts'
 
 const at = (number: number): string =>

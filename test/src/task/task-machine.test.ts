@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ContainerFacts, TaskEffect, TaskInput } from '../../../src/task/task-io.ts'
+import type { TaskEffect, TaskInput } from '../../../src/task/task-io.ts'
+import type { ContainerFacts } from '../../../src/model/container-facts.ts'
 import { TaskMachine, type TaskMachineOptions } from '../../../src/task/task-machine.ts'
 
 const created: ContainerFacts = {
