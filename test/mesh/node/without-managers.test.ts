@@ -49,3 +49,29 @@ test('a worker that restarts while no manager runs knows the cluster, and hears 
   await nodes.start(1)
   await eventually('a manager feeds it', 15_000, () => restarted.node.isCurrent)
 })
+
+test('a manager that restarts alone knows the cluster from its log, and hears of the workers', async () => {
+  await using nodes = new RealNodes('127.1.52')
+  const first = await nodes.found()
+  const second = await nodes.join(2, 'manager')
+  const third = await nodes.join(3, 'manager')
+  const worker = await nodes.join(4, 'worker')
+  await eventually('all know all', 10_000, () =>
+    [first, second, third, worker].every(({ view }) => view.list('node').length === 4),
+  )
+  await third.stop()
+  await second.stop()
+  await first.stop()
+
+  const restarted = await nodes.start(1)
+  assert.equal(restarted.view.list('node').length, 4)
+  const { members, records } = ears(restarted)
+  worker.node.publish('task/x', { state: 'running' })
+  await eventually('the worker is heard', 15_000, () => records.has(`${worker.node.self} task/x`))
+  assert.equal(restarted.node.leader().leader, null)
+  assert.ok(!restarted.node.isCurrent)
+  await worker.stop()
+  await eventually('who goes is seen to go', 10_000, () => {
+    return members.get(worker.node.self) !== 'alive'
+  })
+})
