@@ -112,16 +112,17 @@ test('round-robin: one after the other', () => {
   assert.deepEqual(picked, ['a', 'b', 'c', 'a', 'b', 'c'])
 })
 
+const taskOf = (source: string, given: readonly Endpoint[]): string | undefined =>
+  pickBackend(request(given, { balance: 'source-hash', source }))?.task
+
 test('source-hash: a client keeps its task, and only those of a lost task move', () => {
   const names = ['a', 'b', 'c', 'd']
   const endpoints = names.map((task) => endpoint(task))
-  const of = (source: string, given: readonly Endpoint[]): string | undefined =>
-    pickBackend(request(given, { balance: 'source-hash', source }))?.task
   const sources = Array.from({ length: 400 }, (_, at) => `10.0.${at >> 8}.${at & 255}`)
-  const before = sources.map((source) => of(source, endpoints))
+  const before = sources.map((source) => taskOf(source, endpoints))
   assert.deepEqual(
     before,
-    sources.map((source) => of(source, endpoints.toReversed())),
+    sources.map((source) => taskOf(source, endpoints.toReversed())),
   )
   for (const name of names) {
     const share = before.filter((task) => task === name).length
@@ -129,6 +130,6 @@ test('source-hash: a client keeps its task, and only those of a lost task move',
   }
   const without = endpoints.filter(({ task }) => task !== 'b')
   sources.forEach((source, at) => {
-    if (before[at] !== 'b') assert.equal(of(source, without), before[at])
+    if (before[at] !== 'b') assert.equal(taskOf(source, without), before[at])
   })
 })
