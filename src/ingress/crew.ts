@@ -3,9 +3,10 @@ import { unreachable } from '../../mesh/base/assert.ts'
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { IngressCounts } from '../wire/ingress-counts.ts'
 import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
 import type { Place } from './place.ts'
-import { Tally, type TrafficReport } from './tally.ts'
+import { Tally } from './tally.ts'
 import type { FromWorker, ToWorker } from './worker-message.ts'
 
 /** A thread that runs a plane, as the crew sees it. */
@@ -122,7 +123,7 @@ export class Crew {
     for (const member of this.#members) member.handle.terminate()
   }
 
-  counters(): TrafficReport {
+  counts(): IngressCounts {
     return this.#tally.sum()
   }
 
@@ -190,7 +191,7 @@ export class Crew {
         member.open.set(message.task, message.open)
         return this.#tellOpen(message.task)
       case 'counters':
-        return this.#tally.report(member, message)
+        return this.#tally.report(member, message.counts)
       case 'warning':
         return listener.onWarning(message.message, message.facts)
       case 'finished':

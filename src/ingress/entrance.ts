@@ -1,7 +1,8 @@
 import type { Listener } from '../routing/route-table.ts'
+import { entryId } from '../wire/ingress-counts.ts'
 import type { Census, Visitor } from './census.ts'
-import type { HttpPortCount } from './http/counters.ts'
 import { HttpEntrance } from './http/http-entrance.ts'
+import type { HttpPort } from './http/http-port.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { Conn, ConnectionHandler } from './loop.ts'
 import { ProxyGreeting } from './proxy-greeting.ts'
@@ -12,7 +13,8 @@ import { TrustList } from './trust-list.ts'
 
 export interface EntranceDeps extends RelayDeps {
   readonly census: Census
-  readonly services: TrafficBook
+  /** By entry. */
+  readonly ports: TrafficBook
   /** Somebody got nowhere for a reason that an operator should know. */
   onRefused(remote: string, because: string): void
 }
@@ -41,8 +43,8 @@ export class Entrance {
   }
 
   /** Null while nobody has asked anything over HTTP. */
-  httpCount(): HttpPortCount | null {
-    return this.#http?.count() ?? null
+  get httpPort(): HttpPort | null {
+    return this.#http?.port ?? null
   }
 
   /** The table has changed, or a task drains. */
@@ -55,14 +57,14 @@ export class Entrance {
   }
 
   accept(conn: Conn): ConnectionHandler | null {
-    const { loop, routes, services } = this.#deps
+    const { loop, routes, ports } = this.#deps
     const listener = routes.listener(this.#port)
     if (listener === undefined) return null
     const { host } = loop.remoteAddress(conn)
     const isProxy = listener.options.protocol === 'tcp' && this.#trust.has(host)
     const visitor = isProxy ? null : this.#admit(host, listener)
     if (!isProxy && visitor === null) return null
-    const client = new ClientEnd(loop, conn, services.of(listener.serviceId))
+    const client = new ClientEnd(loop, conn, ports.of(entryId(listener)))
     // One turn later: the loop hears of the handler first.
     if (visitor === null) this.#greet(client)
     else loop.atTurnEnd(() => this.#begin(client, visitor, listener))
@@ -84,10 +86,10 @@ export class Entrance {
   }
 
   /** Null when there are too many already. */
-  #admit(source: string, { options, serviceId }: Listener): Visitor | null {
+  #admit(source: string, listener: Listener): Visitor | null {
     const visitor = { protocol: 'tcp', port: this.#port, source } as const
-    if (this.#deps.census.enter(visitor, options)) return visitor
-    this.#deps.services.of(serviceId).failed += 1
+    if (this.#deps.census.enter(visitor, listener.options)) return visitor
+    this.#deps.ports.of(entryId(listener)).failed += 1
     return null
   }
 

@@ -1,7 +1,7 @@
 import { Entrance, type EntranceDeps } from './entrance.ts'
-import type { HttpPortCount } from './http/counters.ts'
 import type { Acceptor, Listening } from './loop.ts'
 import { placeKey, type Place } from './place.ts'
+import type { HttpCountOf } from '../wire/ingress-counts.ts'
 
 export interface EntrancesOptions {
   /** Whether other threads listen in the same places. */
@@ -45,10 +45,13 @@ export class Entrances {
     for (const [key, place] of wanted) if (!this.#listeners.has(key)) this.#listen(key, place)
   }
 
-  /** What was asked over HTTP, by port. */
-  httpCounts(): HttpPortCount[] {
-    const counts = [...this.#entrances.values()].map((entrance) => entrance.httpCount())
-    return counts.filter((count) => count !== null)
+  /** What was asked over HTTP, by port, and by task behind it. */
+  httpCounts(): { readonly http: HttpCountOf[]; readonly httpTasks: HttpCountOf[] } {
+    const asked = [...this.#entrances.values()].flatMap(({ httpPort }) => httpPort ?? [])
+    return {
+      http: asked.flatMap((port) => port.count() ?? []),
+      httpTasks: asked.flatMap((port) => port.taskCounts()),
+    }
   }
 
   routesChanged(): void {

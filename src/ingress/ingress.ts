@@ -48,6 +48,7 @@ export class Ingress {
   #cancelAlone: () => void
   #listeners: readonly Listener[] = []
   readonly #endTimers: (() => void)[]
+  #toldPlaces = ''
   #isFinishing = false
   #isFinished = false
 
@@ -84,7 +85,8 @@ export class Ingress {
     this.#cancelAlone = this.#endWhenAlone()
     this.#endTimers = [
       clock.every(countersPeriodMs, () => {
-        this.#tell({ kind: 'counters', ...this.#crew.counters() })
+        this.#tell({ kind: 'counters', counts: this.#crew.counts() })
+        this.#tellPlaces()
       }),
       clock.every(addressesPeriodMs, () => this.#want()),
     ]
@@ -141,6 +143,8 @@ export class Ingress {
     this.#tell({ kind: 'ready', version: this.#options.version, pid: this.#deps.pid })
     this.#tell({ kind: 'applied', version: this.#crew.applied })
     this.#tell({ kind: 'port-conflicts', ports: this.#keeper.conflicts })
+    this.#toldPlaces = ''
+    this.#tellPlaces()
     for (const [node, answers] of this.#crew.peerStatus) {
       this.#tell({ kind: 'peer-status', node, answers })
     }
@@ -167,6 +171,15 @@ export class Ingress {
     const dataPath = placeKey(this.#dataPathPlace)
     const published = free.filter((place) => placeKey(place) !== dataPath)
     this.#crew.setPlaces(published, published.length < free.length)
+  }
+
+  /** Ports open and close in crowds: each change by itself would tell of all the others again. */
+  #tellPlaces(): void {
+    const places = this.#keeper.states
+    const told = JSON.stringify(places)
+    if (told === this.#toldPlaces) return
+    this.#toldPlaces = told
+    this.#tell({ kind: 'places', places })
   }
 
   #endWhenAlone(): () => void {

@@ -5,6 +5,7 @@ import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
 import type { Address, Loop } from './loop.ts'
 import type { SecureChannel, SecureChannels } from './secure-channel.ts'
+import type { PeerBook, PeerTraffic } from './traffic.ts'
 import { Tunnel } from './tunnel.ts'
 import type { FlowDialHandler } from './udp/flow-end.ts'
 
@@ -13,6 +14,7 @@ export interface PeerLinkDeps {
   readonly clock: Clock
   readonly random: Random
   readonly channels: SecureChannels
+  readonly peers: PeerBook
   /** Whether the peer's data path answers; told when it changes. */
   onStatus(node: NodeId, answers: boolean): void
   /** There was no way to the peer, and now there is. */
@@ -56,6 +58,7 @@ export class PeerLink {
   readonly #node: NodeId
   readonly #address: Address
   readonly #deps: PeerLinkDeps
+  readonly #traffic: PeerTraffic
   readonly #lines = new Set<Line>()
   /** Take no new streams; end with their last one. */
   readonly #retiring = new Set<Line>()
@@ -71,6 +74,7 @@ export class PeerLink {
     this.#node = peer.node
     this.#address = peer.address
     this.#deps = deps
+    this.#traffic = deps.peers.of(peer.node)
     // A PONG may wait behind a turn that took long: it is read before anyone is judged.
     this.#endPings = deps.clock.every(pingPeriodMs, () => {
       deps.loop.atTurnEnd(() => this.#beat())
@@ -143,7 +147,7 @@ export class PeerLink {
         const dueMs = clock.nowMs() + Math.max(renewAtShare * leftMs, pingPeriodMs)
         line.renewAtMs = Math.min(line.renewAtMs, dueMs)
         line.tunnel = new Tunnel(
-          { loop, channel, isDialler: true },
+          { loop, channel, isDialler: true, traffic: this.#traffic },
           {
             onOffer: () => {},
             onOfferFlow: () => {},
@@ -199,7 +203,7 @@ export class PeerLink {
       if (line.tunnel === null) continue
       const silentMs = line.pingedAtMs === null ? 0 : nowMs - line.pingedAtMs
       // Timers are not exact: half a period of grace keeps a busy moment from looking like a death.
-      if (silentMs >= pingPeriodMs / 2) line.answers = false
+      if (silentMs >= pingPeriodMs / 2) this.#missed(line)
       if (line.pingedAtMs === null) this.#ping(line)
       if (silentMs >= deadAfterMs) line.tunnel.destroy('no answer to PING')
       if (this.#isDead) this.#giveUpDead(line)
@@ -208,6 +212,11 @@ export class PeerLink {
     const dueMs = this.#deps.clock.nowMs()
     if (this.#freshLines().some((line) => dueMs >= line.renewAtMs)) this.renew()
     if ([...this.#lines].some((line) => line.tunnel !== null)) this.#tell()
+  }
+
+  #missed(line: Line): void {
+    if (line.answers) this.#traffic.latePings += 1
+    line.answers = false
   }
 
   /** Silent by both accounts: nobody need wait for the streams in it. */
@@ -229,6 +238,7 @@ export class PeerLink {
 
   #ping(line: Line): void {
     line.pings = (line.pings + 1) >>> 0
+    this.#traffic.pings += 1
     line.pingedAtMs = this.#deps.clock.monotonicMs()
     line.tunnel?.ping(line.pings)
   }

@@ -2,6 +2,7 @@ import { unreachable } from '../../mesh/base/assert.ts'
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { Endpoint, RouteTable } from '../routing/route-table.ts'
+import { entryId } from '../wire/ingress-counts.ts'
 import type { TunnelIdentity } from '../wire/ingress-message.ts'
 import type { Census } from './census.ts'
 import { DialGuard } from './dial-guard.ts'
@@ -21,7 +22,7 @@ import type { Dialer } from './relay.ts'
 import { Reminder } from './reminder.ts'
 import { Routes } from './routes.ts'
 import type { SecureChannels } from './secure-channel.ts'
-import { TrafficBook } from './traffic.ts'
+import { PeerBook, TrafficBook } from './traffic.ts'
 import { TunnelPool } from './tunnel-pool.ts'
 import { TunnelServer } from './tunnel-server.ts'
 import type { DatagramLoop } from './udp/datagram-loop.ts'
@@ -51,8 +52,9 @@ export class Plane implements Dialer, FlowDialer {
   readonly #options: PlaneOptions
   readonly #deps: PlaneDeps
   readonly #routes = new Routes()
-  readonly #services = new TrafficBook()
+  readonly #ports = new TrafficBook()
   readonly #tasks = new TrafficBook()
+  readonly #peers = new PeerBook()
   readonly #taskDialer: TaskDialer
   readonly #entrances: Entrances
   readonly #udpEntrances: UdpEntrances
@@ -78,6 +80,7 @@ export class Plane implements Dialer, FlowDialer {
       clock,
       random,
       channels,
+      peers: this.#peers,
       onReachable: () => routes.wake(),
       onDrain: (node, task) => {
         routes.drainRemote(node, task)
@@ -92,12 +95,13 @@ export class Plane implements Dialer, FlowDialer {
       routes,
       dialer: this.#taskDialer,
       traffic: this.#tasks,
+      peers: this.#peers,
       onListening: () => {},
       onListenFailed: (code) => this.#listenFailed(this.#dataPathPlace, code),
       onRefused: (remote, because) => this.#warn('refused on the data path', remote, because),
     })
     const shared = { routes, dialer: this, load: new Load(), clock, random, census }
-    const services = this.#services
+    const ports = this.#ports
     const listening = {
       isShared: options.isShared,
       onListenFailed: (place: Place, code: string) => this.#listenFailed(place, code),
@@ -105,13 +109,13 @@ export class Plane implements Dialer, FlowDialer {
     this.#entrances = new Entrances(
       {
         ...shared,
-        services,
+        ports,
         loop,
         onRefused: (remote, because) => this.#warn('refused at a published port', remote, because),
       },
       listening,
     )
-    this.#udpEntrances = new UdpEntrances({ ...shared, services }, { ...listening, datagrams })
+    this.#udpEntrances = new UdpEntrances({ ...shared, ports }, { ...listening, datagrams })
     this.#drains = new DrainWatch({
       clock,
       isDropped: (task) => this.#server.isDropped(task),
@@ -186,8 +190,9 @@ export class Plane implements Dialer, FlowDialer {
 
   #setRoutes(table: RouteTable): void {
     this.#routes.replace(table)
-    this.#services.keepOnly(new Set(table.listeners.map((listener) => listener.serviceId)))
+    this.#ports.keepOnly(new Set(table.listeners.map(entryId)))
     this.#tasks.keepOnly(new Set(table.localTasks.map((task) => task.task)))
+    this.#peers.keepOnly(new Set(table.peers.map((peer) => peer.node)))
     this.#tasksChanged()
     this.#server.recheckPeers()
     this.#dialPeers()
@@ -245,9 +250,13 @@ export class Plane implements Dialer, FlowDialer {
   }
 
   #tellCounters(): void {
-    const services = this.#services.counts()
-    const tasks = this.#tasks.counts()
-    this.#deps.tell({ kind: 'counters', services, tasks })
+    const counts = {
+      ports: this.#ports.counts(),
+      tasks: this.#tasks.counts(),
+      ...this.#entrances.httpCounts(),
+      peers: this.#peers.counts(),
+    }
+    this.#deps.tell({ kind: 'counters', counts })
   }
 
   #finish(): void {

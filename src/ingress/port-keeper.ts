@@ -1,5 +1,6 @@
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
+import type { PlaceState } from '../wire/ingress-message.ts'
 import { placeKey, portName, type Place } from './place.ts'
 
 /** Tries to listen for a moment, alone; the returned function gives it up. */
@@ -49,6 +50,11 @@ export class PortKeeper {
     return [...new Set(places.map(portName))]
   }
 
+  /** All that are wanted, and how it stands with each. */
+  get states(): readonly PlaceState[] {
+    return [...this.#wanted].map(([key, place]) => ({ ...place, state: this.#stateOf(key) }))
+  }
+
   setWanted(places: readonly Place[]): void {
     this.#wanted = new Map(places.map((place) => [placeKey(place), place]))
     const isUnwanted = (key: string): boolean => !this.#wanted.has(key)
@@ -70,6 +76,12 @@ export class PortKeeper {
     this.#endRetries()
     for (const giveUp of this.#probes.values()) giveUp()
     this.#probes.clear()
+  }
+
+  #stateOf(key: string): PlaceState['state'] {
+    if (this.#free.has(key)) return 'bound'
+    if (this.#conflicts.has(key)) return 'taken'
+    return this.#absent.has(key) ? 'absent' : 'opening'
   }
 
   #isKnown(key: string): boolean {

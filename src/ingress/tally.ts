@@ -1,57 +1,65 @@
-import type { TrafficOf } from '../wire/ingress-message.ts'
-import { sumTraffic } from './traffic.ts'
-
-export interface TrafficReport {
-  readonly services: readonly TrafficOf[]
-  readonly tasks: readonly TrafficOf[]
-}
-
-const nothing: TrafficReport = { services: [], tasks: [] }
+import { countLimits, type IngressCounts } from '../wire/ingress-counts.ts'
+import { NamedFew } from './named-few.ts'
+import { closedCounts, sumById, type Counted } from './sum-counts.ts'
 
 /** Sums what the workers report, those that died included. */
 export class Tally {
-  readonly #reports = new Map<object, TrafficReport>()
-  #retired: TrafficReport = nothing
+  readonly #ports = new Ledger<IngressCounts['ports'][number]>(countLimits.ports)
+  readonly #tasks = new Ledger<IngressCounts['tasks'][number]>(countLimits.tasks)
+  readonly #http = new Ledger<IngressCounts['http'][number]>(countLimits.http)
+  readonly #httpTasks = new Ledger<IngressCounts['httpTasks'][number]>(countLimits.httpTasks)
+  readonly #peers = new Ledger<IngressCounts['peers'][number]>(countLimits.peers)
 
-  report(worker: object, report: TrafficReport): void {
-    this.#reports.set(worker, report)
+  report(worker: object, counts: IngressCounts): void {
+    this.#ports.report(worker, counts.ports)
+    this.#tasks.report(worker, counts.tasks)
+    this.#http.report(worker, counts.http)
+    this.#httpTasks.report(worker, counts.httpTasks)
+    this.#peers.report(worker, counts.peers)
   }
 
   /** The worker is gone, with all its connections; what it has carried still counts. */
   retire(worker: object): void {
-    const last = this.#reports.get(worker)
-    if (last === undefined) return
-    this.#reports.delete(worker)
-    const closed = {
-      services: last.services.map(closedTraffic),
-      tasks: last.tasks.map(closedTraffic),
+    const ledgers = [this.#ports, this.#tasks, this.#http, this.#httpTasks, this.#peers]
+    for (const ledger of ledgers) ledger.retire(worker)
+  }
+
+  sum(): IngressCounts {
+    return {
+      ports: this.#ports.sum(),
+      tasks: this.#tasks.sum(),
+      http: this.#http.sum(),
+      httpTasks: this.#httpTasks.sum(),
+      peers: this.#peers.sum(),
     }
-    this.#retired = sum([this.#retired, closed])
+  }
+}
+
+/** Of one kind of count. */
+class Ledger<Count extends Counted> {
+  readonly #reports = new Map<object, readonly Count[]>()
+  readonly #few: NamedFew<Count>
+  #retired: readonly Count[] = []
+
+  constructor(limit: number) {
+    this.#few = new NamedFew(limit)
+  }
+
+  report(worker: object, counts: readonly Count[]): void {
+    this.#reports.set(worker, counts)
+  }
+
+  retire(worker: object): void {
+    const last = this.#reports.get(worker) ?? []
+    this.#reports.delete(worker)
+    this.#retired = sumById([...this.#retired, ...last.map(closedCounts)])
   }
 
   /** Ids that no worker knows any more are left out. */
-  sum(): TrafficReport {
-    const living = sum([...this.#reports.values()])
-    const known = new Set([...living.services, ...living.tasks].map((traffic) => traffic.id))
-    const isKnown = (traffic: TrafficOf): boolean => known.has(traffic.id)
-    this.#retired = {
-      services: this.#retired.services.filter(isKnown),
-      tasks: this.#retired.tasks.filter(isKnown),
-    }
-    return sum([living, this.#retired])
+  sum(): Count[] {
+    const living = [...this.#reports.values()].flat()
+    const known = new Set(living.map(({ id }) => id))
+    this.#retired = this.#retired.filter(({ id }) => known.has(id))
+    return this.#few.tell(sumById([...living, ...this.#retired]))
   }
 }
-
-function sum(reports: readonly TrafficReport[]): TrafficReport {
-  return {
-    services: sumById(reports.flatMap((report) => report.services)),
-    tasks: sumById(reports.flatMap((report) => report.tasks)),
-  }
-}
-
-function sumById(traffic: readonly TrafficOf[]): TrafficOf[] {
-  const byId = Map.groupBy(traffic, (each) => each.id)
-  return [...byId].map(([id, counts]) => ({ id, ...sumTraffic(counts) }))
-}
-
-const closedTraffic = (traffic: TrafficOf): TrafficOf => ({ ...traffic, open: 0 })

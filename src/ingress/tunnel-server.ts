@@ -7,7 +7,7 @@ import { Junction } from './junction.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
 import type { Routes } from './routes.ts'
 import type { ChannelAcceptor, ChannelHandler, SecureChannel } from './secure-channel.ts'
-import type { TrafficBook } from './traffic.ts'
+import type { PeerBook, TrafficBook } from './traffic.ts'
 import { Tunnel, type TunnelLimits } from './tunnel.ts'
 import type { TunnelStream } from './tunnel-stream.ts'
 import { offerFlow } from './udp/offered-flow.ts'
@@ -20,6 +20,7 @@ export interface TunnelServerDeps {
   readonly dialer: TaskDialer
   /** Of the tasks of this node. */
   readonly traffic: TrafficBook
+  readonly peers: PeerBook
   readonly limits?: TunnelLimits
   onListening(): void
   onListenFailed(code: string): void
@@ -84,9 +85,10 @@ export class TunnelServer implements ChannelAcceptor {
       this.#deps.onRefused(peer.nodeId, because)
       return null
     }
-    const { loop, clock, limits } = this.#deps
+    const { loop, clock, limits, peers } = this.#deps
+    const traffic = peers.of(peer.nodeId)
     const tunnel = new Tunnel(
-      { loop, channel, isDialler: false, ...(limits === undefined ? {} : { limits }) },
+      { loop, channel, isDialler: false, traffic, ...(limits === undefined ? {} : { limits }) },
       {
         onOffer: (request, stream) => this.#offered(entry, request, stream),
         onOfferFlow: (request, flow) => this.#offeredFlow(entry, request, flow),

@@ -16,6 +16,7 @@ import type { CancelDial, DialRequest } from './dial-task.ts'
 import type { DialHandler } from './end.ts'
 import type { Loop, Slab } from './loop.ts'
 import type { SecureChannel } from './secure-channel.ts'
+import type { PeerTraffic } from './traffic.ts'
 import { TunnelStream, type Carried, type Collector, type StreamHost } from './tunnel-stream.ts'
 import type { FlowDialHandler } from './udp/flow-end.ts'
 import { TunnelFlow } from './udp/tunnel-flow.ts'
@@ -66,6 +67,7 @@ export class Tunnel implements StreamHost {
   readonly #listener: TunnelListener
   readonly #limits: TunnelLimits
   readonly #isDialler: boolean
+  readonly #traffic: PeerTraffic
   readonly #decoder = new FrameDecoder()
   readonly #carried = new Map<number, Carried>()
   #flows = 0
@@ -84,6 +86,7 @@ export class Tunnel implements StreamHost {
       readonly loop: Loop
       readonly channel: SecureChannel
       readonly isDialler: boolean
+      readonly traffic: PeerTraffic
       readonly limits?: TunnelLimits
     },
     listener: TunnelListener,
@@ -91,6 +94,7 @@ export class Tunnel implements StreamHost {
     this.loop = given.loop
     this.#channel = given.channel
     this.#isDialler = given.isDialler
+    this.#traffic = given.traffic
     this.#limits = given.limits ?? tunnelLimits
     this.#listener = listener
   }
@@ -122,7 +126,7 @@ export class Tunnel implements StreamHost {
   dial(request: DialRequest, handler: DialHandler): CancelDial {
     this.#lastStream += 1
     const stream = TunnelStream.dialled(this.#lastStream, this, handler)
-    this.#carried.set(stream.id, stream)
+    this.#add(stream)
     this.control(encodeTunnelFrame(stream.id, frameType.open, encodeOpen(request)))
     return () => stream.cancel()
   }
@@ -131,7 +135,7 @@ export class Tunnel implements StreamHost {
   dialFlow(request: DialRequest, handler: FlowDialHandler): CancelDial {
     this.#lastStream += 1
     const flow = TunnelFlow.dialled(this.#lastStream, this, handler)
-    this.#addFlow(flow)
+    this.#add(flow)
     this.control(encodeTunnelFrame(flow.id, frameType.open, encodeOpen(request)))
     return () => flow.cancel()
   }
@@ -148,6 +152,7 @@ export class Tunnel implements StreamHost {
   /** Bytes of the channel. */
   receive(bytes: Uint8Array): void {
     if (this.#isGone) return
+    this.#traffic.bytesIn += bytes.length
     try {
       this.#decoder.push(bytes, (frame) => this.#receiveFrame(frame))
     } catch (error) {
@@ -194,13 +199,17 @@ export class Tunnel implements StreamHost {
   }
 
   forget(stream: Carried): void {
-    if (this.#carried.delete(stream.id) && stream instanceof TunnelFlow) this.#flows -= 1
     this.#ready.delete(stream)
+    if (!this.#carried.delete(stream.id)) return
+    this.#traffic.open -= 1
+    if (stream instanceof TunnelFlow) this.#flows -= 1
   }
 
-  #addFlow(flow: TunnelFlow): void {
-    this.#carried.set(flow.id, flow)
-    this.#flows += 1
+  #add(stream: Carried): void {
+    this.#carried.set(stream.id, stream)
+    this.#traffic.opened += 1
+    this.#traffic.open += 1
+    if (stream instanceof TunnelFlow) this.#flows += 1
   }
 
   #receiveFrame(frame: Frame): void {
@@ -253,12 +262,12 @@ export class Tunnel implements StreamHost {
     this.#refusals = 0
     if (isFlow) {
       const flow = TunnelFlow.offered(frame.stream, this)
-      this.#addFlow(flow)
+      this.#add(flow)
       this.#listener.onOfferFlow(request, flow)
       return
     }
     const stream = TunnelStream.offered(frame.stream, this)
-    this.#carried.set(stream.id, stream)
+    this.#add(stream)
     this.#listener.onOffer(request, stream)
   }
 
@@ -276,6 +285,7 @@ export class Tunnel implements StreamHost {
       if (frame.stream > this.#lastStream) this.#breakOff('frame for a stream never opened')
       return
     }
+    if (frame.type === frameType.gone) this.#traffic.gone += 1
     const broken = stream.receive(frame)
     if (broken !== null) this.#breakOff(broken)
   }
@@ -310,6 +320,7 @@ export class Tunnel implements StreamHost {
     const collected = this.#collectStreams(batch)
     if (batch.isEmpty) return
     this.#isWriting = true
+    this.#traffic.bytesOut += batch.bytes
     this.#channel.write(batch.finish())
     if (this.#isReadingHeld) {
       this.#isReadingHeld = false

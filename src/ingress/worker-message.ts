@@ -1,7 +1,8 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { Place } from './place.ts'
-import type { Facts, TrafficOf, TunnelIdentity } from '../wire/ingress-message.ts'
+import type { IngressCounts } from '../wire/ingress-counts.ts'
+import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
 
 /** What the main thread says to a worker. */
 export type ToWorker =
@@ -18,11 +19,8 @@ export type FromWorker =
   | { readonly kind: 'listen-failed'; readonly place: Place; readonly code: string }
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
   | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
-  | {
-      readonly kind: 'counters'
-      readonly services: readonly TrafficOf[]
-      readonly tasks: readonly TrafficOf[]
-    }
+  /** All of this worker: bounds are for the sum of them. */
+  | { readonly kind: 'counters'; readonly counts: IngressCounts }
   | { readonly kind: 'warning'; readonly message: string; readonly facts: Facts }
   | { readonly kind: 'finished' }
 

@@ -5,9 +5,10 @@ import type { Log } from '../../mesh/base/log.ts'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
 import type { RouteTable } from '../routing/route-table.ts'
-import type { FromIngress, TrafficOf, TunnelIdentity } from '../wire/ingress-message.ts'
+import type { IngressCounts } from '../wire/ingress-counts.ts'
+import type { FromIngress, PlaceState, TunnelIdentity } from '../wire/ingress-message.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
-import { IngressDrains } from './ingress-drains.ts'
+import { IngressDrains, type DrainCounts, type DrainSubject } from './ingress-drains.ts'
 import { IngressLink } from './ingress-link.ts'
 import { spawnIngress, type IngressProcess, type IngressSettings } from './ingress-process.ts'
 
@@ -16,11 +17,6 @@ export interface IngressSupervisorOptions extends IngressSettings {
   readonly clock: Clock
   /** An ingress of another version is replaced. */
   readonly version?: string
-}
-
-export interface IngressTraffic {
-  readonly services: readonly TrafficOf[]
-  readonly tasks: readonly TrafficOf[]
 }
 
 /** Exit codes and signals of an ingress that somebody told to end. */
@@ -54,7 +50,8 @@ export class IngressSupervisor {
   readonly #stopListeners: (() => void)[] = []
   readonly #peerStatus = new Map<NodeId, boolean>()
   #conflicts: readonly string[] = []
-  #traffic: IngressTraffic = { services: [], tasks: [] }
+  #counts: IngressCounts = { ports: [], tasks: [], http: [], httpTasks: [], peers: [] }
+  #places: readonly PlaceState[] = []
   #appliedVersion = 0
   #restarts = 0
   #wasRunning = false
@@ -90,8 +87,21 @@ export class IngressSupervisor {
   }
 
   /** As of the last second. */
-  get traffic(): IngressTraffic {
-    return this.#traffic
+  get counts(): IngressCounts {
+    return this.#counts
+  }
+
+  /** Where it listens or would like to, as of the last second; empty while there is none. */
+  get places(): readonly PlaceState[] {
+    return this.#link === null ? [] : this.#places
+  }
+
+  get table(): RouteTable | null {
+    return this.#table
+  }
+
+  get drains(): DrainCounts {
+    return this.#drains.counts
   }
 
   get pid(): number | null {
@@ -117,11 +127,11 @@ export class IngressSupervisor {
    * Refuses new connections to a task of this node; resolves when no node sends it any and none is
    * open any more, or after `deadlineMs` all the same.
    */
-  drained(task: string, deadlineMs: number): Promise<void> {
+  drained(subject: DrainSubject, deadlineMs: number): Promise<void> {
     // Without an ingress there are no connections either.
     if (this.#link === null) return Promise.resolve()
-    this.#link.send({ kind: 'drain', task })
-    return this.#drains.begin(task, deadlineMs)
+    this.#link.send({ kind: 'drain', task: subject.task })
+    return this.#drains.begin(subject, deadlineMs)
   }
 
   /** Whether a peer's data path answers: what is known now, then every change. */
@@ -232,12 +242,15 @@ export class IngressSupervisor {
         this.#conflicts = message.ports
         for (const listener of this.#conflictListeners) listener(message.ports)
         return
+      case 'places':
+        this.#places = message.places
+        return
       case 'peer-status':
         return this.#peerAnswers(message.node, message.answers)
       case 'open-connections':
         return this.#drains.openConnections(message.task, message.open)
       case 'counters':
-        this.#traffic = { services: message.services, tasks: message.tasks }
+        this.#counts = message.counts
         return
       case 'stopping':
         return this.#stopping()

@@ -6,6 +6,7 @@ import type { ContainerEngine } from '../containers/container-engine.ts'
 import { DockerEngine } from '../containers/docker-engine.ts'
 import { ProcessEngine } from '../containers/process-engine.ts'
 import { ingressPortsOf, serviceById } from '../model/service-view.ts'
+import { taskById } from '../model/task-view.ts'
 import { feedAgent } from './agent-feed.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
@@ -62,7 +63,10 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
         portsOf(serviceId)
           .filter(({ protocol }) => protocol === 'tcp')
           .map(({ targetPort }) => targetPort),
-      drained: (task, deadlineMs) => ingress.drained(task, deadlineMs),
+      drained: (task, deadlineMs) => {
+        const serviceId = taskById(store.view.catalog, task)?.serviceId ?? ''
+        return ingress.drained({ task, serviceId }, deadlineMs)
+      },
       probe,
     },
   )

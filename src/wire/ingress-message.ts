@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
 import type { ListenerOptions, RouteTable } from '../routing/route-table.ts'
+import { ingressCounts, type IngressCounts } from './ingress-counts.ts'
 
 /**
  * What meshd and its ingress say to each other on the unix socket in the data directory:
@@ -33,30 +34,24 @@ export type FromIngress =
   | { readonly kind: 'applied'; readonly version: number }
   /** All ports (`80`, `53/udp`) that another program holds now; empty when there are none any more. */
   | { readonly kind: 'port-conflicts'; readonly ports: readonly string[] }
+  /** All that the ingress listens on, or would like to; a moment after they change. */
+  | { readonly kind: 'places'; readonly places: readonly PlaceState[] }
   /** Whether a peer's data path answers. */
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
   | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
-  | {
-      readonly kind: 'counters'
-      readonly services: readonly TrafficOf[]
-      readonly tasks: readonly TrafficOf[]
-    }
+  | { readonly kind: 'counters'; readonly counts: IngressCounts }
   /** It accepts nothing more and ends soon. When meshd did not ask for it, a signal did. */
   | { readonly kind: 'stopping' }
   | { readonly kind: 'warning'; readonly message: string; readonly facts: Facts }
 
 export type Facts = Readonly<Record<string, string | number | boolean>>
 
-/** Since the ingress started. Services are counted where clients enter, tasks where they run. */
-export interface TrafficOf {
-  readonly id: string
-  readonly opened: number
-  readonly open: number
-  readonly failed: number
-  readonly bytesIn: number
-  readonly bytesOut: number
-  /** Datagrams that found no room, either way. */
-  readonly dropped: number
+/** `absent`: this machine does not have the address, now. */
+export interface PlaceState {
+  readonly protocol: 'tcp' | 'udp'
+  readonly host: string
+  readonly port: number
+  readonly state: 'bound' | 'opening' | 'taken' | 'absent'
 }
 
 const node = z.string().transform((text) => nodeId(text))
@@ -132,27 +127,21 @@ export const toIngress: z.ZodType<ToIngress> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('shutdown'), graceful: z.boolean() }),
 ])
 
-const traffic = z.object({
-  id: z.string(),
-  opened: count,
-  open: count,
-  failed: count,
-  bytesIn: count,
-  bytesOut: count,
-  dropped: count,
+const placeState: z.ZodType<PlaceState> = z.object({
+  protocol: z.enum(['tcp', 'udp']),
+  host: z.string(),
+  port,
+  state: z.enum(['bound', 'opening', 'taken', 'absent']),
 })
 
 export const fromIngress: z.ZodType<FromIngress> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('ready'), version: z.string(), pid: z.int() }),
   z.object({ kind: z.literal('applied'), version: count }),
   z.object({ kind: z.literal('port-conflicts'), ports: z.array(z.string()) }),
+  z.object({ kind: z.literal('places'), places: z.array(placeState) }),
   z.object({ kind: z.literal('peer-status'), node, answers: z.boolean() }),
   z.object({ kind: z.literal('open-connections'), task: z.string(), open: count }),
-  z.object({
-    kind: z.literal('counters'),
-    services: z.array(traffic),
-    tasks: z.array(traffic),
-  }),
+  z.object({ kind: z.literal('counters'), counts: ingressCounts }),
   z.object({ kind: z.literal('stopping') }),
   z.object({
     kind: z.literal('warning'),

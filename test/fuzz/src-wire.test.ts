@@ -6,6 +6,7 @@ import { isFault } from '../../mesh/base/mesh-error.ts'
 import { decodeJson, encodeJson, isRefused } from '../../mesh/wire/frames.ts'
 import type { NodeRecord, TaskRecord } from '../../src/model/docker.ts'
 import { defaultIngressOptions } from '../../src/model/ingress-options.ts'
+import { failureKinds, latencyBoundsMs } from '../../src/wire/ingress-counts.ts'
 import {
   fromIngress,
   toIngress,
@@ -178,6 +179,12 @@ function json(
 
 const n1 = nodeId('1'.repeat(25))
 const traffic = { id: 's1', opened: 3, open: 1, failed: 0, bytesIn: 10, bytesOut: 20, dropped: 0 }
+const http = {
+  ...{ id: 's1/tcp/80', requests: 3, inFlight: 1, retries: 1, ejections: 1, latencySumMs: 12.5 },
+  statusClasses: [0, 0, 2, 0, 0, 0],
+  latencies: [...latencyBoundsMs.map(() => 0), 2],
+  failures: failureKinds.map(() => 1),
+}
 const toMessages: ToIngress[] = [
   { kind: 'hello', version: '0.1.0' },
   { kind: 'drain', task: 't1' },
@@ -214,7 +221,22 @@ const fromMessages: FromIngress[] = [
   { kind: 'port-conflicts', ports: ['80', '53/udp'] },
   { kind: 'peer-status', node: n1, answers: true },
   { kind: 'open-connections', task: 't1', open: 2 },
-  { kind: 'counters', services: [traffic], tasks: [traffic] },
+  {
+    kind: 'counters',
+    counts: {
+      ports: [traffic],
+      tasks: [traffic],
+      http: [http],
+      httpTasks: [http],
+      peers: [
+        { id: n1, opened: 3, open: 1, gone: 1, bytesIn: 10, bytesOut: 20, pings: 7, latePings: 1 },
+      ],
+    },
+  },
+  {
+    kind: 'places',
+    places: [{ protocol: 'udp', host: '127.0.0.1', port: 53, state: 'taken' }],
+  },
   { kind: 'stopping' },
   { kind: 'warning', message: 'm', facts: { a: 1, b: 'x', c: true } },
 ]

@@ -1,40 +1,9 @@
-/** Upper bounds of the latency histogram, in milliseconds; the last bucket has none. */
-export const latencyBoundsMs: readonly number[] = [
-  1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000,
-]
-
-/** Why a request got an answer of ours, or none. */
-export const failureKinds = [
-  'bad-request',
-  'client-timeout',
-  'client-gone',
-  'no-task',
-  'connect',
-  'broken-answer',
-  'answer-timeout',
-] as const
-
-export type FailureKind = (typeof failureKinds)[number]
-
-/** As `HttpCounters`, at one moment. */
-interface HttpCount {
-  readonly requests: number
-  readonly inFlight: number
-  readonly retries: number
-  readonly ejections: number
-  readonly latencySumMs: number
-  readonly statusClasses: readonly number[]
-  readonly latencies: readonly number[]
-  readonly failures: readonly number[]
-}
-
-/** Of one published port, and of each task behind it. */
-export interface HttpPortCount {
-  readonly port: number
-  readonly serviceId: string
-  readonly total: HttpCount
-  readonly tasks: readonly (HttpCount & { readonly task: string })[]
-}
+import {
+  failureKinds,
+  latencyBoundsMs,
+  type FailureKind,
+  type HttpCount,
+} from '../../wire/ingress-counts.ts'
 
 /** What has happened at a port, or at one task behind it. Numbers only: counting makes no objects. */
 export class HttpCounters {

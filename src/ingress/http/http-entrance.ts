@@ -3,7 +3,6 @@ import type { Address } from '../loop.ts'
 import type { ClientEnd } from '../socket-end.ts'
 import { TrustList } from '../trust-list.ts'
 import { ClientConnection } from './client-connection.ts'
-import type { HttpPortCount } from './counters.ts'
 import { HttpPort, type HttpDeps } from './http-port.ts'
 import { ascii } from './octets.ts'
 import type { Hop } from './rewrite-request.ts'
@@ -28,14 +27,6 @@ export class HttpEntrance {
   /** What has happened here, and at each task. */
   get port(): HttpPort {
     return this.#port
-  }
-
-  /** Null once the port is nobody's. */
-  count(): HttpPortCount | null {
-    const { port, listener, counters, backends } = this.#port
-    if (listener === undefined) return null
-    const tasks = [...backends].map(({ task, counters }) => ({ task, ...counters.count() }))
-    return { port, serviceId: listener.serviceId, total: counters.count(), tasks }
   }
 
   begin(client: ClientEnd, listener: Listener, onFinished: () => void): void {

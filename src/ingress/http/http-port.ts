@@ -3,6 +3,7 @@ import type { Random } from '../../../mesh/base/random.ts'
 import { pickBackend } from '../../routing/pick-backend.ts'
 import { RetryBudget } from '../../routing/retry-budget.ts'
 import type { Endpoint, Listener, ListenerOptions } from '../../routing/route-table.ts'
+import { entryId, entryTaskId, type HttpCountOf } from '../../wire/ingress-counts.ts'
 import type { Loop } from '../loop.ts'
 import type { Dialer } from '../relay.ts'
 import type { Routes } from '../routes.ts'
@@ -61,6 +62,21 @@ export class HttpPort {
 
   get backends(): Iterable<Backend> {
     return this.#backends.values()
+  }
+
+  /** Null once the port is nobody's. */
+  count(): HttpCountOf | null {
+    const { listener } = this
+    return listener === undefined ? null : { id: entryId(listener), ...this.counters.count() }
+  }
+
+  taskCounts(): HttpCountOf[] {
+    const { listener } = this
+    if (listener === undefined) return []
+    return [...this.backends].map(({ task, counters }) => ({
+      id: entryTaskId(listener, task),
+      ...counters.count(),
+    }))
   }
 
   /** This service's entry at this port: whoever passes it twice runs in a circle. */

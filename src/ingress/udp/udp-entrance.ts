@@ -1,3 +1,4 @@
+import { entryId } from '../../wire/ingress-counts.ts'
 import type { Census, Visitor } from '../census.ts'
 import { IdleSweep, type Quietable } from '../idle-sweep.ts'
 import type { Address } from '../loop.ts'
@@ -8,7 +9,8 @@ import { Flow, type FlowDeps } from './flow.ts'
 
 export interface UdpEntranceDeps extends FlowDeps {
   readonly census: Census
-  readonly services: TrafficBook
+  /** By entry. */
+  readonly ports: TrafficBook
 }
 
 const defaultIdleMs = 60_000
@@ -70,10 +72,10 @@ export class UdpEntrance {
 
   /** Null when there are too many already. */
   #admit(key: string, client: Address, { place, socket }: Door): Guest | null {
-    const { routes, census, services } = this.#deps
+    const { routes, census, ports } = this.#deps
     const listener = routes.listener(this.#port, 'udp')
     if (listener === undefined) return null
-    const traffic = services.of(listener.serviceId)
+    const traffic = ports.of(entryId(listener))
     const visitor = { protocol: 'udp', port: this.#port, source: client.host } as const
     if (!census.enter(visitor, listener.options)) {
       traffic.failed += 1

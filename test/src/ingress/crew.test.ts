@@ -144,13 +144,14 @@ test('what a dead worker has carried still counts, but nothing of it is open', (
     bytesOut: 20,
     dropped: 1,
   }
-  const report: FromWorker = { kind: 'counters', services: [traffic], tasks: [] }
+  const none = { tasks: [], http: [], httpTasks: [], peers: [] }
+  const report: FromWorker = { kind: 'counters', counts: { ports: [traffic], ...none } }
   worker(0).say(report)
   worker(1).say(report)
   worker(0).events.onGone('a bug')
   const sum = { id: 'web', opened: 10, open: 2, failed: 2, bytesIn: 20, bytesOut: 40, dropped: 2 }
-  assert.deepEqual(crew.counters(), { services: [sum], tasks: [] })
-  assert.deepEqual(crew.counters(), { services: [sum], tasks: [] })
+  assert.deepEqual(crew.counts(), { ports: [sum], ...none })
+  assert.deepEqual(crew.counts(), { ports: [sum], ...none })
 })
 
 test('finished once every worker is, however it got there', () => {

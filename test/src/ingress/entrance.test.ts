@@ -52,7 +52,7 @@ function opened(connecting: () => Socket): Promise<Socket> {
   })
 }
 
-const counted = () => node.said.findLast((message) => message.kind === 'counters')?.services[0]
+const counted = () => node.said.findLast((message) => message.kind === 'counters')?.counts.ports[0]
 
 test('a port listens at chosen addresses, IPv6 too, and nowhere else', async () => {
   await serve(await tasks.echo())

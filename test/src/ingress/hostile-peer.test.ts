@@ -143,7 +143,7 @@ test('a flood of OPEN costs no neighbour its stream, and no more than its limit 
   peer.hangUp()
   await eventually(() => {
     const last = second.said.findLast((message) => message.kind === 'counters')
-    assert.equal(last?.tasks[0]?.open, 0)
+    assert.equal(last?.counts.tasks[0]?.open, 0)
   })
 })
 

@@ -11,6 +11,7 @@ import type {
   SecureChannel,
   SecureChannels,
 } from '../../../src/ingress/secure-channel.ts'
+import { PeerBook } from '../../../src/ingress/traffic.ts'
 import { encodeTunnelFrame, FrameDecoder, frameType } from '../../../src/wire/tunnel-frame.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -90,6 +91,7 @@ let channels: FakeChannels
 let said: boolean[]
 let wakes: number
 let link: PeerLink
+let peers: PeerBook
 
 beforeEach(() => {
   clock = new FakeClock()
@@ -97,12 +99,14 @@ beforeEach(() => {
   channels = new FakeChannels()
   said = []
   wakes = 0
+  peers = new PeerBook()
   link = new PeerLink(
     { node: peer.nodeId, address: { host: '127.0.0.1', port: 1 } },
     {
       loop,
       clock,
       channels,
+      peers,
       random: new SeededRandom(1),
       onStatus: (_, answers) => said.push(answers),
       onReachable: () => (wakes += 1),

@@ -186,16 +186,16 @@ test('a draining task gets nobody new, and says when the last one has left', asy
   await eventually(() => assert.equal(node.openConnections('a'), 0))
 })
 
-test('traffic is counted per service and per task', async () => {
+test('traffic is counted per port of a service and per task', async () => {
   await routeTo({ a: await tasks.echo() })
   await ask(tasks.client(host, port), 'hello')
   await eventually(() => {
     const last = node.said.findLast((message) => message.kind === 'counters')
-    const service = last?.services[0]
-    const task = last?.tasks[0]
+    const service = last?.counts.ports[0]
+    const task = last?.counts.tasks[0]
     assert.deepEqual(
       [service?.id, service?.bytesIn, service?.bytesOut, service?.open],
-      ['service-web', 5, 5, 0],
+      [`service-web/tcp/${port}`, 5, 5, 0],
     )
     assert.deepEqual([task?.id, task?.bytesIn, task?.bytesOut, task?.open], ['a', 5, 5, 0])
   })

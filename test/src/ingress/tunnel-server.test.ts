@@ -6,7 +6,7 @@ import { TaskDialer } from '../../../src/ingress/dial-task.ts'
 import { NetLoop } from '../../../src/ingress/net-loop.ts'
 import { Routes } from '../../../src/ingress/routes.ts'
 import type { ChannelHandler, SecureChannel } from '../../../src/ingress/secure-channel.ts'
-import { TrafficBook } from '../../../src/ingress/traffic.ts'
+import { PeerBook, TrafficBook } from '../../../src/ingress/traffic.ts'
 import { TunnelServer } from '../../../src/ingress/tunnel-server.ts'
 import { NetDatagrams } from '../../../src/ingress/udp/net-datagrams.ts'
 import {
@@ -60,6 +60,7 @@ beforeEach(() => {
     clock,
     routes,
     traffic,
+    peers: new PeerBook(),
     dialer: new TaskDialer({ loop, datagrams: new NetDatagrams(), routes, traffic }),
     onListening: () => {},
     onListenFailed: () => {},

@@ -5,6 +5,7 @@ import type { DialFailure, DialHandler, End, EndHandler } from '../../../src/ing
 import type { CloseCause, Slab } from '../../../src/ingress/loop.ts'
 import { NetLoop } from '../../../src/ingress/net-loop.ts'
 import type { SecureChannel } from '../../../src/ingress/secure-channel.ts'
+import { PeerTraffic } from '../../../src/ingress/traffic.ts'
 import {
   Tunnel,
   tunnelLimits,
@@ -107,7 +108,10 @@ test('a reader that stops holds up its own stream only, within its credit', asyn
 
 test('all frames of a turn leave in one write, and none while a write is on its way', async () => {
   const wire = new HeldChannel()
-  const tunnel = new Tunnel({ loop, channel: wire, isDialler: true }, silent)
+  const tunnel = new Tunnel(
+    { loop, channel: wire, isDialler: true, traffic: new PeerTraffic() },
+    silent,
+  )
   for (let at = 0; at < 5; at++) tunnel.dial(request, new Recorder())
   await turns()
   assert.equal(wire.writes.length, 1)
@@ -368,6 +372,7 @@ function pair(): { dialler: Side; acceptor: Side; offers: Offer[] } {
         {
           loop,
           isDialler,
+          traffic: new PeerTraffic(),
           channel: new PairedChannel(
             () => made.tunnel,
             () => other().tunnel,
@@ -397,7 +402,7 @@ function offered(wire: HeldChannel, count: number, limits: TunnelLimits = tunnel
   const gone: string[] = []
   const violations: boolean[] = []
   const tunnel = new Tunnel(
-    { loop, channel: wire, isDialler: false, limits },
+    { loop, channel: wire, isDialler: false, traffic: new PeerTraffic(), limits },
     {
       ...silent,
       onOffer: (_, stream) => streams.push(stream),

@@ -48,8 +48,8 @@ async function onSecond(address: string): Promise<void> {
   await eventually(() => assert.equal(first.answers(second.id), true))
 }
 
-const counted = (node: TestNode, what: 'services' | 'tasks') =>
-  node.said.findLast((message) => message.kind === 'counters')?.[what][0]
+const counted = (node: TestNode, what: 'ports' | 'tasks') =>
+  node.said.findLast((message) => message.kind === 'counters')?.counts[what][0]
 
 test('datagrams reach a task of this node and answers come back', async () => {
   onFirst({ a: (await tasks.datagramEcho('a')).address })
@@ -87,7 +87,7 @@ test('datagrams cross a tunnel whole, in both directions, from none to the large
   }
   for (const size of sizes) assert.ok(seen.includes(size), String(size))
   await eventually(() => {
-    const [service, task] = [counted(first, 'services'), counted(second, 'tasks')]
+    const [service, task] = [counted(first, 'ports'), counted(second, 'tasks')]
     assert.ok(service !== undefined && task !== undefined)
     assert.deepEqual([service.opened, service.open, task.opened, task.open], [1, 1, 1, 1])
     assert.ok(service.bytesIn >= 70_000 && task.bytesIn >= 70_000)
@@ -176,7 +176,7 @@ test('a quiet flow is forgotten after its idle time, and gives everything back',
   await eventually(() => assert.equal(first.answers(second.id), true))
   assert.equal(await (await client()).ask('x'), 'b')
   await eventually(() => {
-    assert.equal(counted(first, 'services')?.open, 0)
+    assert.equal(counted(first, 'ports')?.open, 0)
     assert.equal(counted(second, 'tasks')?.open, 0)
     assert.equal(counted(second, 'tasks')?.opened, 1)
   })
@@ -192,5 +192,5 @@ test('flows of one source are limited by label, others come in', async () => {
   const other = new UdpClient(await tasks.datagramSocket('127.0.50.99'), { host: entry, port })
   assert.equal(await other.ask('x'), 'a')
   assert.deepEqual(three.heard, [])
-  await eventually(() => assert.ok((counted(first, 'services')?.dropped ?? 0) >= 1))
+  await eventually(() => assert.ok((counted(first, 'ports')?.dropped ?? 0) >= 1))
 })

@@ -14,7 +14,7 @@ beforeEach(() => {
 })
 
 function begin(task: string, deadlineMs: number): void {
-  void drains.begin(task, deadlineMs).then(() => ended.push(task))
+  void drains.begin({ task, serviceId: `of ${task}` }, deadlineMs).then(() => ended.push(task))
 }
 
 const settle = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))

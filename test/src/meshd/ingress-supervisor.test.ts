@@ -122,7 +122,7 @@ test('two nodes carry 2 MB between them in processes of their own', async () => 
     await eventually(() => assert.equal(hasAnswered, true))
     await answers('x'.repeat(2_000_000))
     await answers('near', '127.0.0.2')
-    await eventually(() => assert.ok((second.traffic.tasks[0]?.bytesIn ?? 0) >= 2_000_000))
+    await eventually(() => assert.ok((second.counts.tasks[0]?.bytesIn ?? 0) >= 2_000_000))
   } finally {
     await rm(otherDir, { recursive: true, force: true })
   }
@@ -272,14 +272,16 @@ test('a task has drained when its last connection is gone, or at the deadline', 
   const client = tasks.client(host, port)
   client.write('x')
   await once(client, 'data')
-  await supervisor.drained('a', 50)
+  await supervisor.drained({ task: 'a', serviceId: 'web' }, 50)
   let hasDrained = false
-  const drained = supervisor.drained('a', 60_000).then(() => (hasDrained = true))
+  const drained = supervisor
+    .drained({ task: 'a', serviceId: 'web' }, 60_000)
+    .then(() => (hasDrained = true))
   await new Promise((resolve) => setTimeout(resolve, 100))
   assert.equal(hasDrained, false)
   client.end()
   await drained
-  await supervisor.drained('never heard of', 60_000)
+  await supervisor.drained({ task: 'never heard of', serviceId: 'web' }, 60_000)
 })
 
 test('SIGTERM to the ingress asks the daemon to stop too, and is obeyed', async () => {

@@ -377,15 +377,16 @@ test('a slow task gets few requests, and everything is counted', async () => {
   await Promise.all([client(), client(), client(), client()])
   const share = told.filter((body) => body === 'slow').length
   assert.ok(share < 60, `${share} of 200 went to the slow one`)
-  const count = entrance.entrance.count()
-  assert.equal(count?.total.requests, 200)
-  assert.equal(count.total.statusClasses[2], 200)
+  const count = entrance.entrance.port.count()
+  assert.equal(count?.requests, 200)
+  assert.equal(count.statusClasses[2], 200)
   assert.equal(
-    count.total.latencies.reduce((sum, each) => sum + each, 0),
+    count.latencies.reduce((sum, each) => sum + each, 0),
     200,
   )
-  assert.equal(count.total.inFlight, 0)
-  const ofSlow = count.tasks.find(({ task }) => task === 'slow')
+  assert.equal(count.inFlight, 0)
+  const ofTasks = entrance.entrance.port.taskCounts()
+  const ofSlow = ofTasks.find(({ id }) => id.endsWith('/slow'))
   assert.equal(ofSlow?.requests, share)
   assert.ok(ofSlow.latencySumMs >= share * 50)
 })

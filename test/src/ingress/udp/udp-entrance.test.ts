@@ -43,7 +43,7 @@ class FakeEnd implements FlowEnd {
 
 let clock: FakeClock
 let routes: Routes
-let services: TrafficBook
+let ports: TrafficBook
 let ends: FakeEnd[]
 /** Dials that were not answered yet, when the test wants to answer them by itself. */
 let dials: FlowDialHandler[]
@@ -54,7 +54,7 @@ let answers: string[]
 beforeEach(() => {
   clock = new FakeClock()
   routes = new Routes()
-  services = new TrafficBook()
+  ports = new TrafficBook()
   ends = []
   dials = []
   answers = []
@@ -63,7 +63,7 @@ beforeEach(() => {
   entrance = new UdpEntrance(port, {
     routes,
     clock,
-    services,
+    ports,
     load: new Load(),
     random: new SeededRandom(1),
     census: new Census([Census.memory()], 0, 1),
@@ -97,7 +97,7 @@ function say(text: string, source = '192.0.2.1', sourcePort = 1): void {
   entrance.receive(Buffer.from(text), from, { place, socket })
 }
 
-const traffic = () => services.of('service-web')
+const traffic = () => ports.of(`service-web/udp/${port}`)
 
 test('a flood of invented senders makes room at the cost of those who were quiet longest', () => {
   say('first', '192.0.2.1')
