@@ -6,6 +6,8 @@ import type { Random } from '../../mesh/base/random.ts'
 import type { MeshNode } from '../../mesh/node/mesh-node.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { EventLog } from './event-log.ts'
+import type { Metric } from './exposition.ts'
+import type { IngressPort } from './ingress-report.ts'
 import type { LogLine, LogQuery } from '../model/log-line.ts'
 
 /** What the API needs of the daemon it speaks for. */
@@ -32,6 +34,10 @@ export interface ApiDeps {
   readonly version: string
   /** How late this process was at its worst lately. */
   readonly eventLoopDelayMs: () => number
+  /** What the ingress of this node has counted. */
+  readonly ingressMetrics: () => readonly Metric[]
+  /** The published ports of this node; null while its ingress does not run. */
+  readonly ingressPorts: () => readonly IngressPort[] | null
   /** Where other machines reach this node. */
   readonly advertiseAddress: string
   readonly dataPathPort: number

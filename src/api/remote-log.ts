@@ -1,8 +1,8 @@
-import { request as requestPlain, type IncomingMessage } from 'node:http'
-import { request as requestSecure } from 'node:https'
+import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../mesh/base/clock.ts'
 import type { NodeId } from '../../mesh/base/ids.ts'
-import type { ApiDeps, ApiRoute } from './deps.ts'
+import { callNode, complaintIn } from './call-node.ts'
+import type { ApiDeps } from './deps.ts'
 import { LogCursor } from './log-cursor.ts'
 import { note, type TaskLine } from './log-line.ts'
 import type { LogQuery } from '../model/log-line.ts'
@@ -21,12 +21,10 @@ export interface RemoteLogOptions {
 
 type Deps = Pick<ApiDeps, 'dialLogs' | 'clock' | 'view'>
 
-const answerWithinMs = 3_000
 /** The other end says something every few seconds, be it nothing. */
 const silenceLimitMs = 15_000
 const firstRetryMs = 500
 const maxRetryMs = 5_000
-const maxComplaintBytes = 16 * 1024
 
 /** What tasks of another node printed, asked of that node; goes on where the stream broke. */
 export class RemoteLog {
@@ -93,7 +91,7 @@ export class RemoteLog {
   async #open(): Promise<IncomingMessage> {
     const { node, signal } = this.#options
     const route = this.#deps.dialLogs(node)
-    const response = await open(route, { path: this.#path(), signal, clock: this.#deps.clock })
+    const response = await callNode(route, { path: this.#path(), signal, clock: this.#deps.clock })
     if (response.statusCode === 200) return response
     throw new Refused(await complaintIn(response))
   }
@@ -130,45 +128,6 @@ export class RemoteLog {
 }
 
 class Refused extends Error {}
-
-interface Opening {
-  readonly path: string
-  readonly signal: AbortSignal
-  readonly clock: Clock
-}
-
-function open({ target, agent }: ApiRoute, opening: Opening): Promise<IncomingMessage> {
-  const { path, signal, clock } = opening
-  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
-  const url = new URL(path, target)
-  const request = url.protocol === 'https:' ? requestSecure : requestPlain
-  const call = request(url, { agent, signal })
-  const cancel = clock.after(answerWithinMs, () => call.destroy(new Error('no answer in time')))
-  call.once('response', (response) => {
-    cancel()
-    resolve(response)
-  })
-  call.on('error', (error) => {
-    cancel()
-    reject(error)
-  })
-  call.end()
-  return promise
-}
-
-async function complaintIn(response: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of response) {
-    text += String(chunk)
-    if (text.length > maxComplaintBytes) break
-  }
-  try {
-    const { message } = JSON.parse(text) as { readonly message?: unknown }
-    return typeof message === 'string' ? message : `status ${response.statusCode}`
-  } catch {
-    return `status ${response.statusCode}`
-  }
-}
 
 function within<T>(clock: Clock, work: Promise<T>, limitMs: number): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>()

@@ -5,6 +5,7 @@ import { distribution } from './distribution.ts'
 import { streamEvents } from './events.ts'
 import { sendJson, type Exchange } from './exchange.ts'
 import { explainService } from './explanation.ts'
+import { listIngress, reportIngress } from './ingress.ts'
 import { leaveSwarm } from './leave.ts'
 import { serviceLogs, taskLogs } from './logs.ts'
 import { meshLogs } from './mesh-logs.ts'
@@ -52,6 +53,8 @@ const routes: readonly Route[] = [
   { method: 'GET', path: '/tasks/{}', handle: inspectTask },
   { method: 'GET', path: '/tasks/{}/logs', handle: taskLogs },
   { method: 'GET', path: '/mesh/logs', handle: meshLogs },
+  { method: 'GET', path: '/mesh/ingress', handle: listIngress },
+  { method: 'GET', path: '/mesh/ingress/self', handle: reportIngress },
   { method: 'GET', path: '/metrics', handle: metrics },
   { method: 'GET', path: '/mesh/snapshot', handle: saveSnapshot },
   { method: 'POST', path: '/mesh/snapshot', handle: restoreSnapshot },

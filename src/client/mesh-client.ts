@@ -5,6 +5,7 @@ import { readLines } from './read-lines.ts'
 import type {
   ApiEvent,
   ApiInfo,
+  ApiIngress,
   ApiNode,
   ApiService,
   ApiSwarm,
@@ -157,6 +158,11 @@ export class MeshClient implements Disposable {
     const { contentType, chunks } = await this.#http.stream({ method: 'GET', path, query })
     const isFramed = contentType.includes('multiplexed')
     yield* isFramed ? readLogFrames(chunks) : readBareLog(chunks)
+  }
+
+  /** What every node listens on; those that cannot be asked say why. */
+  ingress(): Promise<ApiIngress[]> {
+    return this.#http.call({ method: 'GET', path: '/mesh/ingress' })
   }
 
   /** What happens in the cluster, until `until`. */

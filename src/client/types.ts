@@ -39,6 +39,29 @@ export interface ApiNode extends Meta {
   }
 }
 
+/** The published ports of one node. */
+export interface ApiIngress {
+  readonly NodeID: string
+  readonly NodeName: string
+  /** Why its ports are not known; absent when they are. */
+  readonly Error?: string
+  readonly Ports: readonly ApiIngressPort[]
+}
+
+export interface ApiIngressPort {
+  readonly Port: number
+  readonly Protocol: string
+  readonly Mode: string
+  readonly ServiceID: string
+  readonly ServiceName: string
+  /** Addresses at which it is bound, and whether that is everywhere where it should be. */
+  readonly Listening: readonly string[]
+  readonly Bound: boolean
+  /** That clients can be sent to. */
+  readonly Tasks: number
+  readonly Warnings: readonly string[]
+}
+
 export interface PortConfig {
   readonly Protocol?: string
   readonly TargetPort: number

@@ -3,6 +3,7 @@ import { restoreHelp, restoreSnapshot, saveSnapshot } from './cluster-commands.t
 import { asCommandError, describe, exitCodes } from './command-error.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
 import { imageOptions } from './image-pin.ts'
+import { listIngress } from './ingress-command.ts'
 import type { Io } from './io.ts'
 import { showLogs, type LogFlags } from './logs-command.ts'
 import {
@@ -64,6 +65,14 @@ function createProgram(io: Io): Command {
   addServiceCommands(program.command('service').description('Manage services'), withSession)
   addSwarmCommands(program.command('swarm').description('Manage membership'), withSession)
   addClusterCommands(program.command('cluster').description('Back the cluster up'), withSession)
+  program
+    .command('ingress')
+    .description('Look at the published ports')
+    .command('ls')
+    .description('List them on every node: what listens, and what keeps it from it')
+    .option('-q, --quiet', 'only show IDs: node, port and protocol')
+    .option('--format <format>', 'table, json, a Go template, or `table` and a template')
+    .action(withSession(listIngress))
   program
     .command('events')
     .description('Show what happens in the cluster')

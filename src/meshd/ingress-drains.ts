@@ -11,7 +11,7 @@ interface Drain {
   readonly end: () => void
 }
 
-interface DrainCount {
+export interface DrainCount {
   begun: number
   /** Connections were still open when the time was over. */
   overdue: number

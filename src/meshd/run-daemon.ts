@@ -139,7 +139,7 @@ export async function runDaemon(config: Config): Promise<void> {
   const leave = (): void => stopped.resolve({ leaveRunning: false, membership: 'left' })
   const eventLoopDelayMs = (): number => loopDelay.recentMs()
   const around = { config, advertiseAddr, runtime, eventLoopDelayMs }
-  const apiOptions = { ...around, node, store, taskLogs, leave }
+  const apiOptions = { ...around, node, store, ingress, taskLogs, leave }
   scope.use(await startApi(apiOptions, { clock, random, log }))
   greet({ config, name, how, node, store, runtime, advertiseAddr, log })
 

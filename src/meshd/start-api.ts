@@ -16,6 +16,9 @@ import { handOver, listenOnSocket, serverFor } from './api-listener.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
 import { EventFile } from './event-file.ts'
+import { ingressMetrics } from './ingress-metrics.ts'
+import { ingressPorts } from './ingress-ports.ts'
+import type { IngressSupervisor } from './ingress-supervisor.ts'
 import { version } from './version.ts'
 
 export interface StartApiOptions {
@@ -27,6 +30,7 @@ export interface StartApiOptions {
   readonly taskLogs: ApiDeps['taskLogs']
   readonly leave: () => void
   readonly eventLoopDelayMs: () => number
+  readonly ingress: IngressSupervisor
 }
 
 interface Deps {
@@ -40,7 +44,7 @@ const maxStreamsANode = 256
 /** The API for the operator (unix socket) and for the other nodes (2377, which also admits new ones). */
 export async function startApi(options: StartApiOptions, deps: Deps): Promise<AsyncDisposable> {
   await using scope = new AsyncDisposableStack()
-  const { config, node, store, runtime } = options
+  const { config, node, store, runtime, ingress } = options
   const dialer = scope.use(new ApiDialer(node, deps.clock))
   // A stream holds its connection: calls must not wait for one behind it.
   const streamDialer = scope.use(new ApiDialer(node, deps.clock, maxStreamsANode))
@@ -64,6 +68,8 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     dialLogs: (to) => streamDialer.route(to, controlAddressOf(store, to)),
     leave: options.leave,
     eventLoopDelayMs: options.eventLoopDelayMs,
+    ingressMetrics: () => ingressMetrics(ingress, store.view),
+    ingressPorts: () => (ingress.pid === null ? null : ingressPorts(ingress)),
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
   })
   scope.defer(() => api.close())

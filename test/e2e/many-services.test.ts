@@ -114,7 +114,7 @@ const commandOf = (pid: string): string => readFileSync(`/proc/${pid}/cmdline`, 
 
 async function tell(context: TestContext, what: string, nodes: readonly Daemon[]): Promise<void> {
   const values = await gauges(nodes)
-  const delays = values.map(({ event_loop_delay_ms: delayMs = 0 }) => Math.round(delayMs))
+  const delays = values.map(({ event_loop_delay_seconds: delay = 0 }) => Math.round(1000 * delay))
   const memory = nodes.map(({ pid }) => residentMb(pid))
   const cpu = nodes.map(({ pid }) => cpuSeconds(pid).toFixed(1))
   context.diagnostic(

@@ -106,7 +106,7 @@ function gauges(daemons: readonly Daemon[]): Promise<Gauges[]> {
       const value = (name: string): number =>
         Number(new RegExp(`^meshd_${name} (.*)$`, 'm').exec(text)?.[1])
       return {
-        delayMs: value('event_loop_delay_ms'),
+        delayMs: 1000 * value('event_loop_delay_seconds'),
         term: value('raft_term'),
         applied: value('raft_applied_index'),
         isLeader: value('raft_is_leader') === 1,

@@ -49,6 +49,8 @@ export async function startApi(
     engine: { runtime: 'process', socketPath: null },
     version: '0.1.0',
     eventLoopDelayMs: () => 12.5,
+    ingressMetrics: () => [],
+    ingressPorts: () => [],
     advertiseAddress: '127.0.0.1',
     dataPathPort: 4789,
     dialApi: nobody,
