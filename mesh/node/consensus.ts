@@ -84,6 +84,7 @@ export class Consensus {
     })
     this.#snapshots = new SnapshotTaker({
       storage,
+      raftId: this.#raftId,
       everyEntries: options.snapshotEveryEntries,
       logBytesMax: options.logBytesMax,
       onWritten: () => this.#kick(),

@@ -1,4 +1,4 @@
-import type { Snapshot, SnapshotMeta } from '../raft/types.ts'
+import type { RaftId, Snapshot, SnapshotMeta } from '../raft/types.ts'
 import { isDiskFull } from '../storage/disk-full.ts'
 import type { RaftStorage } from '../storage/raft-storage.ts'
 
@@ -16,6 +16,7 @@ export const segmentBytesOf = (logBytesMax = logBytesDefault): number =>
 
 export interface SnapshotTakerDeps {
   readonly storage: RaftStorage
+  readonly raftId: RaftId
   readonly everyEntries?: number | undefined
   /** What the log may take on the disk. */
   readonly logBytesMax?: number | undefined
@@ -69,7 +70,13 @@ export class SnapshotTaker {
     const { storage } = this.#deps
     const last = storage.snapshot()?.meta.index ?? 0
     if (index <= last) return false
-    return index - last >= this.#everyEntries || storage.bytesSinceSnapshot >= this.#shareBytes
+    if (storage.bytesSinceSnapshot >= this.#shareBytes) return true
+    return this.#stretchOf(index) > this.#stretchOf(last)
+  }
+
+  /** Each manager has ends of its own: what one of them is slow at, the others need not wait for. */
+  #stretchOf(index: number): number {
+    return Math.floor((index + (this.#deps.raftId % this.#everyEntries)) / this.#everyEntries)
   }
 
   async #write(meta: SnapshotMeta, encoding: Promise<Uint8Array>): Promise<void> {

@@ -357,3 +357,17 @@ test('a worker’s Raft messages are not listened to', async () => {
   assert.equal(cluster.consensus('wes').catalog().index, 0)
   await cluster.stop()
 })
+
+test('managers do not all take a snapshot at the same moment', async () => {
+  const cluster = await ConsensusCluster.founded(three, { snapshotEvery: 40 })
+  const begun = async (): Promise<string[]> => {
+    const names = [...cluster.disks.values()].map((disk) => disk.list('raft/snapshots'))
+    return (await Promise.all(names)).map(([first]) => first ?? '')
+  }
+  for (let number = 0; (await begun()).includes(''); number++) {
+    assert.ok(number < 60, 'each takes one within as many entries')
+    await cluster.write('ann', createService(`s${number}`))
+  }
+  assert.ok(new Set(await begun()).size > 1)
+  await cluster.stop()
+})
