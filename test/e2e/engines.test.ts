@@ -1,8 +1,12 @@
+import { spawnSync } from 'node:child_process'
 import { after, before, describe, test } from 'node:test'
 import { dockerUnavailable } from '../support/docker-engine.ts'
 import { EngineStage } from '../support/engine-stage.ts'
 import { namespacesUnavailable } from '../support/namespaces.ts'
 import { stories } from './engines-stories.ts'
+
+const isMissing = spawnSync('docker', ['--version']).error !== undefined
+const clientMissing = isMissing ? "docker's CLI is not installed" : false
 
 /** What an operator does all day, on three machines: the same stories on both runtimes. */
 function tellOn(runtime: 'docker' | 'process', open: () => Promise<EngineStage>): void {
@@ -11,8 +15,9 @@ function tellOn(runtime: 'docker' | 'process', open: () => Promise<EngineStage>)
     stage = await open()
   })
   after(() => stage?.[Symbol.asyncDispose]())
-  for (const { name, only = runtime, tell } of stories) {
-    if (only === runtime) test(name, () => tell(stage as EngineStage))
+  for (const { name, only = runtime, isByDocker = false, tell } of stories) {
+    const options = { skip: isByDocker && clientMissing }
+    if (only === runtime) test(name, options, () => tell(stage as EngineStage))
   }
 }
 
