@@ -203,7 +203,12 @@ test('the exit code says what kind of failure it was, and the words what to do',
       /why: it belongs to web/,
     ],
     ['nobody there', ['-H', 'unix:///nowhere/x.sock', 'info'], 5, /try: start it with `meshd up`/],
-    ['a field with no effect', ['service', 'create', '-p', '80:80/udp', 'x'], 1, /no effect yet/],
+    [
+      'a field with no effect',
+      ['service', 'create', '--endpoint-mode', 'dnsrr', 'x'],
+      1,
+      /Mode has no effect yet/,
+    ],
   ]
   for (const [what, args, code, says] of cases) {
     await t.test(what, async () => {
