@@ -5,6 +5,7 @@ import type { Log } from '../../mesh/base/log.ts'
 import type { RouteTable } from '../routing/route-table.ts'
 import type { IngressCounts } from '../wire/ingress-counts.ts'
 import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
+import type { AccessBatch } from './http/access-log.ts'
 import type { Place } from './place.ts'
 import { Tally } from './tally.ts'
 import type { FromWorker, ToWorker } from './worker-message.ts'
@@ -34,6 +35,8 @@ export interface CrewListener {
   onListenFailed(place: Place, code: string): void
   onPeerStatus(node: NodeId, answers: boolean): void
   onOpenConnections(task: string, open: number): void
+  /** Resolves once they are written: until then the thread keeps the next ones to itself. */
+  onAccess(batch: AccessBatch): Promise<void>
   onWarning(message: string, facts: Facts): void
   onFinished(): void
 }
@@ -192,6 +195,8 @@ export class Crew {
         return this.#tellOpen(message.task)
       case 'counters':
         return this.#tally.report(member, message.counts)
+      case 'access':
+        return void this.#writeAccess(member, message.batch)
       case 'warning':
         return listener.onWarning(message.message, message.facts)
       case 'finished':
@@ -199,6 +204,11 @@ export class Crew {
       default:
         return unreachable(message)
     }
+  }
+
+  async #writeAccess(member: Member, batch: AccessBatch): Promise<void> {
+    await this.#options.listener.onAccess(batch)
+    member.handle.post({ kind: 'access-taken' })
   }
 
   #hasFinished(member: Member): void {

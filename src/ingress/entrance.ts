@@ -2,7 +2,7 @@ import type { Listener } from '../routing/route-table.ts'
 import { entryId } from '../wire/ingress-counts.ts'
 import type { Census, Visitor } from './census.ts'
 import { HttpEntrance } from './http/http-entrance.ts'
-import type { HttpPort } from './http/http-port.ts'
+import type { HttpDeps, HttpPort } from './http/http-port.ts'
 import { IdleSweep } from './idle-sweep.ts'
 import type { Conn, ConnectionHandler } from './loop.ts'
 import { ProxyGreeting } from './proxy-greeting.ts'
@@ -11,7 +11,7 @@ import { ClientEnd } from './socket-end.ts'
 import type { TrafficBook } from './traffic.ts'
 import { TrustList } from './trust-list.ts'
 
-export interface EntranceDeps extends RelayDeps {
+export interface EntranceDeps extends RelayDeps, HttpDeps {
   readonly census: Census
   /** By entry. */
   readonly ports: TrafficBook

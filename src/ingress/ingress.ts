@@ -1,10 +1,11 @@
 import { unreachable } from '../../mesh/base/assert.ts'
 import type { Clock } from '../../mesh/base/clock.ts'
-import type { Log } from '../../mesh/base/log.ts'
+import type { Log, LogFacts } from '../../mesh/base/log.ts'
 import type { Listener } from '../routing/route-table.ts'
 import type { FromIngress, ToIngress } from '../wire/ingress-message.ts'
 import type { ControlServer } from './control-server.ts'
 import { Crew, type WorkerEvents, type WorkerHandle } from './crew.ts'
+import type { AccessBatch } from './http/access-log.ts'
 import { placeKey, placesOf, type Place } from './place.ts'
 import { PortKeeper, type TryPlace } from './port-keeper.ts'
 
@@ -21,6 +22,8 @@ export interface IngressDeps {
   readonly localAddresses: () => readonly string[]
   readonly clock: Clock
   readonly log: Log
+  /** Never rejects; lines that nobody takes are lost. */
+  readonly accessLog: (lines: readonly LogFacts[]) => Promise<void>
   readonly pid: number
   readonly spawn: (events: WorkerEvents) => WorkerHandle
   /** Nothing is left to do. */
@@ -74,6 +77,7 @@ export class Ingress {
         onListenFailed: (place, code) => this.#keeper.lost(place, code),
         onPeerStatus: (node, answers) => this.#tell({ kind: 'peer-status', node, answers }),
         onOpenConnections: (task, open) => this.#tell({ kind: 'open-connections', task, open }),
+        onAccess: (batch) => this.#writeAccess(batch),
         onWarning: (message, facts) => {
           log.warn(facts, message)
           this.#tell({ kind: 'warning', message, facts })
@@ -180,6 +184,15 @@ export class Ingress {
     if (told === this.#toldPlaces) return
     this.#toldPlaces = told
     this.#tell({ kind: 'places', places })
+  }
+
+  #writeAccess({ lines, dropped }: AccessBatch): Promise<void> {
+    if (dropped > 0) this.#deps.log.warn({ dropped }, 'lines of the access log found no room')
+    const readable = lines.map(({ startedAtMs, ...line }) => ({
+      startedAt: new Date(startedAtMs).toISOString(),
+      ...line,
+    }))
+    return this.#deps.accessLog(readable)
   }
 
   #endWhenAlone(): () => void {

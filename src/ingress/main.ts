@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads'
 import * as z from 'zod'
 import { assert } from '../../mesh/base/assert.ts'
 import { createLog } from '../runtime/logger.ts'
+import { StreamedLog } from '../runtime/streamed-log.ts'
 import { firstSignal } from '../runtime/signals.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
@@ -46,11 +47,13 @@ const settings = z
   })
   .parse(values)
 
-const log = createLog({
+const logOptions = {
   format: settings['log-format'],
   level: settings['log-level'],
   name: settings['log-name'],
-}).child('ingress')
+}
+const log = createLog(logOptions).child('ingress')
+const accessLog = new StreamedLog({ ...logOptions, area: 'access', message: 'request' })
 // The terminal or pipe may go away with the daemon: a log that nobody reads is no reason to end.
 process.stderr.on('error', () => {})
 
@@ -76,11 +79,12 @@ const ingress = new Ingress(
     localAddresses,
     clock: systemClock,
     log,
+    accessLog: (lines) => accessLog.write(lines),
     pid: process.pid,
     spawn: spawnWorker,
     onFinished: () => {
       removePid()
-      process.exit(0)
+      void accessLog.settled(systemClock).then(() => process.exit(0))
     },
   },
 )

@@ -16,6 +16,7 @@ import { DrainWatch } from './drain-watch.ts'
 import type { DialHandler } from './end.ts'
 import { Entrances } from './entrances.ts'
 import { Load } from './load.ts'
+import { AccessLog } from './http/access-log.ts'
 import type { Loop } from './loop.ts'
 import { placeKey, type Place } from './place.ts'
 import type { Dialer } from './relay.ts'
@@ -62,6 +63,7 @@ export class Plane implements Dialer, FlowDialer {
   readonly #pool: TunnelPool
   readonly #drains: DrainWatch
   readonly #reminder: Reminder
+  readonly #accessLog: AccessLog
   readonly #endCounters: () => void
   #identity: TunnelIdentity | null = null
   #hasDataPath = false
@@ -100,6 +102,7 @@ export class Plane implements Dialer, FlowDialer {
       onListenFailed: (code) => this.#listenFailed(this.#dataPathPlace, code),
       onRefused: (remote, because) => this.#warn('refused on the data path', remote, because),
     })
+    this.#accessLog = new AccessLog(clock, (batch) => tell({ kind: 'access', batch }))
     const shared = { routes, dialer: this, load: new Load(), clock, random, census }
     const ports = this.#ports
     const listening = {
@@ -111,6 +114,7 @@ export class Plane implements Dialer, FlowDialer {
         ...shared,
         ports,
         loop,
+        accessLog: this.#accessLog,
         onRefused: (remote, because) => this.#warn('refused at a published port', remote, because),
       },
       listening,
@@ -140,6 +144,8 @@ export class Plane implements Dialer, FlowDialer {
         return this.#drains.watch(message.task)
       case 'finish':
         return this.#finish()
+      case 'access-taken':
+        return this.#accessLog.taken()
       default:
         return unreachable(message)
     }
@@ -268,6 +274,7 @@ export class Plane implements Dialer, FlowDialer {
     const endLooking = this.#deps.clock.every(finishLookMs, () => {
       if (this.#entrances.openConnections + this.#server.openStreams > 0) return
       endLooking()
+      this.#accessLog.flush()
       this.#deps.tell({ kind: 'finished' })
     })
   }

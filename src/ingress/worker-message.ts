@@ -1,5 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { AccessBatch } from './http/access-log.ts'
 import type { Place } from './place.ts'
 import type { IngressCounts } from '../wire/ingress-counts.ts'
 import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
@@ -13,6 +14,8 @@ export type ToWorker =
   | { readonly kind: 'drain'; readonly task: string }
   /** Accept nothing more; say `finished` once the last connection is gone. */
   | { readonly kind: 'finish' }
+  /** The last batch of the access log is written. */
+  | { readonly kind: 'access-taken' }
 
 export type FromWorker =
   | { readonly kind: 'applied'; readonly version: number }
@@ -21,6 +24,7 @@ export type FromWorker =
   | { readonly kind: 'open-connections'; readonly task: string; readonly open: number }
   /** All of this worker: bounds are for the sum of them. */
   | { readonly kind: 'counters'; readonly counts: IngressCounts }
+  | { readonly kind: 'access'; readonly batch: AccessBatch }
   | { readonly kind: 'warning'; readonly message: string; readonly facts: Facts }
   | { readonly kind: 'finished' }
 

@@ -35,6 +35,8 @@ export interface IngressOptions {
   readonly keepAliveTimeoutMs: number
   /** Null: as much as the client likes. */
   readonly maxBodyBytes: number | null
+  /** Of so many requests one is told in the access log, drawn at random; null: none. */
+  readonly accessLogEvery: number | null
 }
 
 export const defaultIngressOptions: IngressOptions = {
@@ -54,6 +56,7 @@ export const defaultIngressOptions: IngressOptions = {
   answerTimeoutMs: 15_000,
   keepAliveTimeoutMs: 60_000,
   maxBodyBytes: null,
+  accessLogEvery: null,
 }
 
 export interface IngressOption {
@@ -87,6 +90,7 @@ export const ingressOptions: Readonly<Record<string, IngressOption>> = {
   'keep-alive-timeout': duration((keepAliveTimeoutMs) => ({ keepAliveTimeoutMs })),
   'max-head': size([1024, 64 * 1024], (maxHeadBytes) => ({ maxHeadBytes }), '1k to 64k'),
   'max-body': size([0, 2 ** 50], (maxBodyBytes) => ({ maxBodyBytes }), 'a size such as 10m'),
+  'access-log': share((accessLogEvery) => ({ accessLogEvery })),
 }
 
 function word(values: Readonly<Record<string, Partial<IngressOptions>>>): IngressOption {
@@ -149,6 +153,17 @@ function size(
       return bytes !== null && bytes >= least && bytes <= most ? set(bytes) : null
     },
     values,
+    only: 'http',
+  }
+}
+
+function share(set: (every: number) => Partial<IngressOptions>): IngressOption {
+  return {
+    read: (value) => {
+      const every = value === 'all' ? '1' : /^1\/([1-9]\d{0,6})$/.exec(value)?.[1]
+      return every === undefined ? null : set(Number(every))
+    },
+    values: 'all, or a share such as 1/100',
     only: 'http',
   }
 }

@@ -75,6 +75,7 @@ const options: z.ZodType<ListenerOptions> = z.object({
   answerTimeoutMs: z.number().positive(),
   keepAliveTimeoutMs: z.number().positive(),
   maxBodyBytes: count.nullable(),
+  accessLogEvery: z.int().min(1).nullable(),
 })
 
 const identity: z.ZodType<TunnelIdentity> = z.object({

@@ -1,3 +1,4 @@
+import type { NodeId } from '../../../mesh/base/ids.ts'
 import { Ejection } from '../../routing/ejection.ts'
 import { PeakLatency } from '../../routing/peak-latency.ts'
 import type { Endpoint } from '../../routing/route-table.ts'
@@ -19,6 +20,7 @@ const latencyFloorMs = 5
 /** One task behind one port: its connections, how it does, what became of its requests. */
 export class Backend {
   readonly task: string
+  readonly node: NodeId
   readonly generation: number
   readonly latency = new PeakLatency()
   readonly ejection = new Ejection()
@@ -26,8 +28,9 @@ export class Backend {
   readonly #idle: Upstream[] = []
   readonly #closing = new Map<Upstream, number>()
 
-  constructor({ task, generation }: Endpoint) {
+  constructor({ task, node, generation }: Endpoint) {
     this.task = task
+    this.node = node
     this.generation = generation
   }
 

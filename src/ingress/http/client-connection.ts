@@ -4,6 +4,8 @@ import { Junction } from '../junction.ts'
 import type { ClientEnd } from '../socket-end.ts'
 import type { Listener, ListenerOptions } from '../../routing/route-table.ts'
 import type { FailureKind } from '../../wire/ingress-counts.ts'
+import { AccessNote } from './access-note.ts'
+import { dropBody } from './drop-body.ts'
 import { Exchange, type ExchangeHost, type Refusal } from './exchange.ts'
 import { HeldPieces } from './held-pieces.ts'
 import type { HttpPort } from './http-port.ts'
@@ -17,7 +19,7 @@ import { refusalOf } from './request-rules.ts'
 import { rewriteRequest, type Hop } from './rewrite-request.ts'
 import type { ClientSide } from './rewrite-response.ts'
 import type { Piece } from './upstream.ts'
-import { exchangeWaitMs, idleWaitMs, joinedWaitMs } from './waits.ts'
+import { exchangeWaitMs, idleWaitMs, joinedWaitMs, lastWaitMs } from './waits.ts'
 
 /**
  * `idle`: between requests. `discarding`: the answer is complete, the request's body not yet.
@@ -25,10 +27,7 @@ import { exchangeWaitMs, idleWaitMs, joinedWaitMs } from './waits.ts'
  */
 type Phase = 'idle' | 'head' | 'exchange' | 'discarding' | 'lingering' | 'joined' | 'over'
 
-/** A client that has said its last may listen, or be gone; as long as it takes bytes it is there. */
-const halfClosedQuietMs = 1000
 const lingerMs = 2000
-const endingIdleMs = 1000
 const heldBytesMax = 1024 * 1024
 const discardedBytesMax = 1024 * 1024
 /** A joined connection is looked at this often in its idle time. */
@@ -46,6 +45,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   readonly #hop: Hop
   readonly #exchange: Exchange
   readonly #intake: RequestIntake
+  readonly #note: AccessNote
   readonly #held: HeldPieces
   readonly #side = { knowsChunks: true, staysOpen: true, keepAlive: closeField }
   #junction: Junction | null = null
@@ -77,6 +77,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#held = new HeldPieces(port.deps.loop)
     this.#exchange = new Exchange(this, port)
     this.#intake = new RequestIntake(port.deps.loop, port.heads)
+    this.#note = new AccessNote(port, this.#exchange, given.client.remoteAddress.host)
     given.client.setHandler(this)
   }
 
@@ -134,6 +135,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     this.#staysOpen &&= !endsByClose && !isInDoubt && !this.#port.isEnding
     side.staysOpen = this.#staysOpen
     side.keepAlive = this.#port.keepAlive(this.#listener.options)
+    this.#note.answered(head.status)
     return side
   }
 
@@ -150,6 +152,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   }
 
   onDone(): void {
+    this.#note.end(true)
     if (!this.#staysOpen) this.#linger()
     else if (this.#exchange.body.isDone) this.#phase = 'idle'
     else {
@@ -179,8 +182,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
       case 'idle':
         return this.#linger()
       case 'head':
-        this.#port.counters.failed('client-timeout')
-        return this.#answer(verdicts.slowHead, false)
+        return this.#refuseHead(verdicts.slowHead, 'client-timeout')
       case 'exchange':
         return this.#expireExchange()
       case 'joined':
@@ -241,16 +243,20 @@ export class ClientConnection implements EndHandler, ExchangeHost {
       this.#intake.begin(this.#listener.options.maxHeadBytes)
     }
     const progress = this.#intake.feed(piece)
-    if (progress === 'whole') {
-      this.#take(this.#intake.head, piece)
-      return
-    }
+    if (progress === 'whole') return this.#take(this.#intake.head, piece)
     this.#port.deps.loop.release(piece.slab)
     if (progress === 'more') return
+    const status = this.#intake.head.problem || 400
+    this.#refuseHead({ status, because: headProblems[status] }, 'bad-request')
+  }
+
+  /** It is not whole, or none at all. */
+  #refuseHead(verdict: Verdict, kind: FailureKind): void {
     this.#requestId = this.#port.nextRequestId()
     this.#isHeadRequest = false
-    const status = this.#intake.head.problem || 400
-    this.#refuse({ status, because: headProblems[status] }, false)
+    this.#note.begin(this.#requestId, this.#listener, null)
+    this.#port.counters.failed(kind)
+    this.#answer(verdict, false)
   }
 
   /** A head is whole: all that is needed of it leaves it now, before its slab goes. */
@@ -268,19 +274,21 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     const rewritten = rewriteRequest(head, this.#hop, given)
     const rest = this.#intake.restOf(piece)
     if (rest !== null) this.#held.putBack(rest)
+    this.#note.begin(this.#requestId, this.#listener, head)
     if (refusal === null) {
       this.#phase = 'exchange'
+      this.#note.passedOn()
       this.#exchange.begin(head, rewritten, options.maxHeadBytes)
-    } else this.#refuse(refusal, !head.hasBody)
+    } else {
+      this.#port.counters.failed('bad-request')
+      this.#answer(refusal, !head.hasBody)
+    }
     this.#intake.forget()
   }
 
   #readBody(piece: Piece): void {
     const rest = this.#exchange.feed(piece)
-    if (rest === 'malformed') {
-      this.#giveUp(verdicts.badBody, 'bad-request')
-      return
-    }
+    if (rest === 'malformed') return this.#giveUp(verdicts.badBody, 'bad-request')
     if (rest !== null) this.#held.putBack(rest)
     const { maxBodyBytes } = this.#listener.options
     if (maxBodyBytes !== null && this.#exchange.body.dataBytes > maxBodyBytes) {
@@ -288,20 +296,13 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     }
   }
 
-  #discard({ slab, offset, length }: Piece): void {
-    const { loop } = this.#port.deps
+  #discard(piece: Piece): void {
     const { body } = this.#exchange
-    const to = offset + length
-    const end = body.read(loop.memory(slab), offset, to)
-    this.#discardedBytes += length
-    if (end === null || this.#discardedBytes > discardedBytesMax) {
-      loop.release(slab)
-      this.#linger()
-      return
-    }
-    if (end < to) this.#held.putBack({ slab, offset: end, length: to - end })
-    else loop.release(slab)
-    if (body.isDone) this.#phase = 'idle'
+    const rest = dropBody(body, piece, this.#port.deps.loop)
+    this.#discardedBytes += piece.length
+    if (rest !== null && rest !== 'malformed') this.#held.putBack(rest)
+    if (rest === 'malformed' || this.#discardedBytes > discardedBytesMax) this.#linger()
+    else if (body.isDone) this.#phase = 'idle'
   }
 
   /** FIN came, and everything before it has been read. */
@@ -337,11 +338,6 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     }
   }
 
-  #refuse(verdict: Verdict, mayStay: boolean): void {
-    this.#port.counters.failed('bad-request')
-    this.#answer(verdict, mayStay)
-  }
-
   /** What has begun to be answered cannot be answered otherwise: only a reset says so. */
   #giveUp(verdict: Verdict, kind: FailureKind): void {
     const { isAnswered } = this.#exchange
@@ -355,6 +351,8 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     const connection = stays ? this.#port.keepAlive(this.#listener.options) : closeField
     const answer = { status, because, requestId: this.#requestId, connection }
     this.out.bytes(encodeOwnAnswer({ ...answer, isHead: this.#isHeadRequest }))
+    this.#note.answered(status)
+    this.#note.end(true)
     if (stays) this.#phase = 'idle'
     else this.#linger()
     this.#settle()
@@ -373,8 +371,7 @@ export class ClientConnection implements EndHandler, ExchangeHost {
   #arm(): void {
     const { options } = this.#listener
     if (this.#phase === 'lingering' || this.#phase === 'over') return
-    const nowMs = this.#port.deps.clock.monotonicMs()
-    this.deadlineMs = nowMs + this.#waitMs(options)
+    this.deadlineMs = this.#port.deps.clock.monotonicMs() + this.#waitMs(options)
     if (this.#phase === 'head') this.deadlineMs = this.#headStartedMs + options.headTimeoutMs
   }
 
@@ -382,14 +379,15 @@ export class ClientConnection implements EndHandler, ExchangeHost {
     if (this.#phase === 'discarding') return options.bodyTimeoutMs
     if (this.#phase === 'joined') return joinedWaitMs(options) / joinedLooks
     if (this.#phase === 'exchange') {
-      const waitMs = exchangeWaitMs(options, this.#exchange.waitsFor)
-      return this.#isClientEnded ? Math.min(waitMs, halfClosedQuietMs) : waitMs
+      const waitMs = this.#isClientEnded ? lastWaitMs : exchangeWaitMs
+      return waitMs(options, this.#exchange.waitsFor)
     }
-    return this.#port.isEnding ? endingIdleMs : idleWaitMs(options, this.#requests === 0)
+    return idleWaitMs(options, { isNew: this.#requests === 0, isEnding: this.#port.isEnding })
   }
 
   #finish(): void {
     if (this.#phase === 'over') return
+    this.#note.end(this.#phase === 'joined')
     this.#phase = 'over'
     this.deadlineMs = Number.POSITIVE_INFINITY
     this.#held.drop()

@@ -54,6 +54,10 @@ export class Exchange implements Asker, Finder {
   isAnswered = false
   isClientFull = false
   isUpstreamFull = false
+  /** Of the answer's body, so far. */
+  answerBytes = 0
+  /** Whom it was last sent to; stays when it is over. */
+  backend: Backend | null = null
   readonly #host: ExchangeHost
   readonly #port: HttpPort
   readonly #seeker: Seeker
@@ -79,6 +83,8 @@ export class Exchange implements Asker, Finder {
     this.isRunning = true
     this.isAnswered = false
     this.isUpstreamFull = false
+    this.answerBytes = 0
+    this.backend = null
     this.body.begin(head.framing)
     this.#head = rewritten
     this.#question.isHead = head.isHead
@@ -150,6 +156,7 @@ export class Exchange implements Asker, Finder {
   onFound(upstream: Upstream, backend: Backend): void {
     this.#upstream = upstream
     this.#backend = backend
+    this.backend = backend
     backend.counters.requests += 1
     upstream.ask(this.#question, this)
     upstream.out.head(this.#head)
@@ -178,6 +185,7 @@ export class Exchange implements Asker, Finder {
   }
 
   onAnswerBody(slab: Slab, body: BodyReader): void {
+    this.answerBytes = body.dataBytes
     if (!this.#host.out.forward(slab, body)) {
       this.isClientFull = true
       this.#upstream?.pause()

@@ -7,6 +7,7 @@ import { entryId, entryTaskId, type HttpCountOf } from '../../wire/ingress-count
 import type { Loop } from '../loop.ts'
 import type { Dialer } from '../relay.ts'
 import type { Routes } from '../routes.ts'
+import type { AccessLog } from './access-log.ts'
 import { Backend } from './backend.ts'
 import { HttpCounters } from './counters.ts'
 import { HeadPool } from './head-pool.ts'
@@ -19,6 +20,7 @@ export interface HttpDeps {
   readonly dialer: Dialer
   readonly clock: Clock
   readonly random: Random
+  readonly accessLog: AccessLog
 }
 
 /** What all requests of one published port share: the tasks behind it, and what was counted. */

@@ -7,14 +7,27 @@ export type WaitingFor = 'task' | 'body' | 'room' | 'answer' | 'client' | 'answe
 const keepAliveGraceMs = 2000
 const defaultIdleMs = 3_600_000
 
+/** A client that has said its last may listen, or be gone; as long as it takes bytes it is there. */
+const halfClosedQuietMs = 1000
+const endingIdleMs = 1000
+
 /** How long a connection may be without a request. */
-export function idleWaitMs(options: ListenerOptions, isNew: boolean): number {
-  return isNew ? options.headTimeoutMs : options.keepAliveTimeoutMs + keepAliveGraceMs
+export function idleWaitMs(
+  options: ListenerOptions,
+  given: { readonly isNew: boolean; readonly isEnding: boolean },
+): number {
+  if (given.isEnding) return endingIdleMs
+  return given.isNew ? options.headTimeoutMs : options.keepAliveTimeoutMs + keepAliveGraceMs
 }
 
 /** How long nothing may pass on a connection that is the task's by now. */
 export function joinedWaitMs({ idleTimeoutMs }: ListenerOptions): number {
   return idleTimeoutMs ?? defaultIdleMs
+}
+
+/** A client that has said its last gets less. */
+export function lastWaitMs(options: ListenerOptions, waitsFor: WaitingFor): number {
+  return Math.min(exchangeWaitMs(options, waitsFor), halfClosedQuietMs)
 }
 
 export function exchangeWaitMs(options: ListenerOptions, waitsFor: WaitingFor): number {

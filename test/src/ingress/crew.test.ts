@@ -56,6 +56,7 @@ beforeEach(() => {
       onListenFailed: (port, code) => told.push(['listen-failed', port, code]),
       onPeerStatus: (node, answers) => told.push(['peer', node, answers]),
       onOpenConnections: (task, open) => told.push(['open', task, open]),
+      onAccess: async ({ lines }) => void told.push(['access', lines.length]),
       onWarning: (message) => told.push(['warning', message]),
       onFinished: () => told.push(['finished']),
     },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
 import { nodeId } from '../../../mesh/base/ids.ts'
-import { silentLog } from '../../../mesh/base/log.ts'
+import { silentLog, type LogFacts } from '../../../mesh/base/log.ts'
 import type { ControlServer } from '../../../src/ingress/control-server.ts'
 import type { WorkerEvents } from '../../../src/ingress/crew.ts'
 import { aloneLimitMs, Ingress } from '../../../src/ingress/ingress.ts'
@@ -32,6 +32,7 @@ let heard: ToWorker[]
 let workers: WorkerEvents[]
 let told: FromIngress[]
 let hasFinished: boolean
+let written: LogFacts[]
 let ingress: Ingress
 
 beforeEach(() => {
@@ -42,6 +43,7 @@ beforeEach(() => {
   workers = []
   told = []
   hasFinished = false
+  written = []
   start('127.0.0.1')
 })
 
@@ -53,6 +55,7 @@ function start(listenAddress: string): void {
       localAddresses: () => local,
       clock,
       log: silentLog,
+      accessLog: async (lines) => void written.push(...lines),
       pid: 1,
       spawn: (events) => {
         workers.push(events)
@@ -173,4 +176,37 @@ test('connections that do not end are not waited for beyond ten seconds', () => 
   assert.equal(hasFinished, false)
   clock.advance(1)
   assert.equal(hasFinished, true)
+})
+
+const acknowledged = (): boolean => heard.some(({ kind }) => kind === 'access-taken')
+
+test('lines of the access log are written, and only then the thread may send more', async () => {
+  const line = {
+    ...{ startedAtMs: 0, requestId: 'r1', service: 'web', port: 80, client: '192.0.2.1' },
+    ...{ method: 'GET', path: '/', status: 200, bytesIn: 0, bytesOut: 5, answeredAfterMs: 1 },
+    ...{ durationMs: 2, task: 'a', taskNode: 'n1', isWhole: true },
+  }
+  workers[0]?.onMessage({ kind: 'access', batch: { lines: [line], dropped: 0 } })
+  const { startedAtMs: _, ...facts } = line
+  assert.deepEqual(written, [{ startedAt: '1970-01-01T00:00:00.000Z', ...facts }])
+  assert.equal(acknowledged(), false)
+  await new Promise((resolve) => void setImmediate(resolve))
+  assert.equal(acknowledged(), true)
+})
+
+const toldPlaces = (): unknown[] =>
+  told.flatMap((message) =>
+    message.kind === 'places' ? [message.places.map(({ port, state }) => `${port} ${state}`)] : [],
+  )
+
+test('where it listens is told when that changes, once a second at most', () => {
+  taken.add(81)
+  publish({}, { port: 81 })
+  clock.advance(0)
+  clock.advance(1000)
+  assert.deepEqual(toldPlaces(), [[`${dataPathPort} bound`, '80 bound', '81 taken']])
+  taken.clear()
+  clock.advance(5000)
+  assert.deepEqual(toldPlaces().at(-1), [`${dataPathPort} bound`, '80 bound', '81 bound'])
+  assert.ok(toldPlaces().length <= 3)
 })

@@ -123,6 +123,7 @@ test('the options of HTTP are read, with units', () => {
     'mesh.ingress.80.keep-alive-timeout': '1.5s',
     'mesh.ingress.80.max-head': '32k',
     'mesh.ingress.80.max-body': '10MB',
+    'mesh.ingress.80.access-log': '1/100',
   })
   assert.deepEqual(read.problems, [])
   assert.deepEqual(read.ingress.get(80), {
@@ -136,7 +137,21 @@ test('the options of HTTP are read, with units', () => {
     keepAliveTimeoutMs: 1500,
     maxHeadBytes: 32 * 1024,
     maxBodyBytes: 10 * 1024 * 1024,
+    accessLogEvery: 100,
   })
+})
+
+function toldEvery(value: string): number | null | undefined {
+  const labels = { 'mesh.ingress.80.protocol': 'http', 'mesh.ingress.80.access-log': value }
+  const { ingress, problems } = parseMeshLabels(labels)
+  return problems.length > 0 ? null : ingress.get(80)?.accessLogEvery
+}
+
+test('the access log is for all requests, or for a share of them', () => {
+  assert.deepEqual(['all', '1/1', '1/1000'].map(toldEvery), [1, 1, 1000])
+  for (const value of ['', 'some', '0', '1/0', '2/3', '1/10000000', '1/1e3']) {
+    assert.equal(toldEvery(value), null, value)
+  }
 })
 
 test('an option of HTTP on a port that is none is refused, and why', () => {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { nodeId } from '../../../../mesh/base/ids.ts'
 import { TaskDialer } from '../../../../src/ingress/dial-task.ts'
+import { AccessLog, type AccessLine } from '../../../../src/ingress/http/access-log.ts'
 import { HttpEntrance } from '../../../../src/ingress/http/http-entrance.ts'
 import { NetLoop } from '../../../../src/ingress/net-loop.ts'
 import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
@@ -24,6 +25,9 @@ export class TestEntrance {
   readonly loop = new NetLoop(systemClock)
   readonly routes = new Routes()
   readonly traffic = new TrafficBook()
+  /** By the access log. */
+  readonly told: AccessLine[] = []
+  readonly #accessLog: AccessLog
   readonly entrance: HttpEntrance
   readonly port: number
   #version = 0
@@ -31,6 +35,10 @@ export class TestEntrance {
   private constructor(port: number) {
     this.port = port
     const { loop, routes } = this
+    this.#accessLog = new AccessLog(systemClock, ({ lines }) => {
+      this.told.push(...lines)
+      setImmediate(() => this.#accessLog.taken())
+    })
     const dialer = new TaskDialer({
       loop,
       datagrams: new NetDatagrams(),
@@ -42,6 +50,7 @@ export class TestEntrance {
       routes,
       clock: systemClock,
       random: systemRandom,
+      accessLog: this.#accessLog,
       dialer: {
         dial: (_endpoint, request, handler) => dialer.dial(request, handler),
         isReachable: () => true,
