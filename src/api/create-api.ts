@@ -54,7 +54,7 @@ async function answer(
   const { req } = call
   const { path, query } = parseTarget(req.url ?? '/')
   const exchange: Exchange = { ...call, method: req.method ?? 'GET', path, query }
-  admit(context, call.caller)
+  admit(context, call.caller, path)
   if (belongsToEngine(path)) return context.passToEngine(exchange)
   const matched = match(exchange.method, path)
   switch (matched.kind) {
@@ -81,7 +81,7 @@ interface UpgradeCall {
 
 async function stream(context: ApiContext, call: UpgradeCall): Promise<void> {
   const { path } = parseTarget(call.req.url ?? '/')
-  admit(context, call.caller)
+  admit(context, call.caller, path)
   if (!belongsToEngine(path)) throw notYet(`an upgrade of ${path} is not implemented`)
   await context.hijackEngine(call.req, call.socket, call.head)
 }
@@ -91,8 +91,12 @@ const engineRoots = ['containers', 'images', 'exec', 'volumes']
 const belongsToEngine = (path: string): boolean => engineRoots.includes(path.split('/')[1] ?? '')
 
 /** The certificate proved who it is; what it may is looked up anew with every request. */
-function admit(context: ApiContext, caller: Caller): void {
+function admit(context: ApiContext, caller: Caller, path: string): void {
   if (caller.kind === 'local') return
+  if (caller.kind === 'scraper') {
+    if (path === '/metrics') return
+    throw complain({ status: 404, code: 'api/not-found', what: 'here is nothing but /metrics' })
+  }
   const node = context.localView().catalog.get('node', caller.node)?.body as Node | undefined
   if (node?.Spec.Role === 'manager') return
   throw complain({

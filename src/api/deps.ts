@@ -59,5 +59,11 @@ export interface ApiRoute {
   readonly agent: Agent
 }
 
-/** Who is asking: somebody who may open the local socket, or another node by its certificate. */
-export type Caller = { readonly kind: 'local' } | { readonly kind: 'peer'; readonly node: NodeId }
+/**
+ * Who is asking: somebody who may open the local socket, another node by its certificate, or, where
+ * metrics are served to whoever comes, whoever.
+ */
+export type Caller =
+  | { readonly kind: 'local' }
+  | { readonly kind: 'peer'; readonly node: NodeId }
+  | { readonly kind: 'scraper' }

@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import { dirname } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
+import type { ListenAddress } from './config.ts'
 import { listenOnPath } from '../runtime/unix-socket.ts'
 
 /** Group may use it, others may not: whoever reaches the socket is root of the cluster. */
@@ -16,6 +17,23 @@ export async function listenOnSocket(server: Server, path: string): Promise<Asyn
     throw new MeshError({ code: 'daemon/port-taken', address: path, purpose: 'API', reason })
   }
   await chmod(path, socketMode)
+  return { [Symbol.asyncDispose]: () => close(server) }
+}
+
+/** The same on a TCP port. */
+export async function listenOnAddress(
+  server: Server,
+  { host, port }: ListenAddress,
+): Promise<AsyncDisposable> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen({ host, port }, resolve)
+  try {
+    await promise
+  } catch (error) {
+    const facts = { address: `${host}:${port}`, purpose: 'metrics', reason: String(error) }
+    throw new MeshError({ code: 'daemon/port-taken', ...facts })
+  }
   return { [Symbol.asyncDispose]: () => close(server) }
 }
 

@@ -16,6 +16,8 @@ export interface Config {
   readonly controlPort: number
   readonly gossipPort: number
   readonly dataPathPort: number
+  /** Where whoever comes may read the metrics, by plain HTTP; null: nowhere but in the API. */
+  readonly metricsAddr: ListenAddress | null
   /** Null: docker when its engine answers, else a refusal. */
   readonly runtime: 'docker' | 'process' | null
   readonly dockerSocket: string
@@ -27,6 +29,11 @@ export interface Config {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Null: the machine's host name. */
   readonly name: string | null
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
 }
 
 export interface JoinTarget {
@@ -62,6 +69,7 @@ const settings = z.strictObject({
   port: port.default(2377),
   gossipPort: port.default(7946),
   dataPathPort: port.default(4789),
+  metricsAddr: z.string().transform(readMetricsAddr).nullable().default(null),
   runtime: z.enum(['docker', 'process']).nullable().default(null),
   dockerSocket: z.string().min(1).default('/var/run/docker.sock'),
   label: z.array(label).max(100).default([]),
@@ -110,6 +118,7 @@ export function parseConfig(sources: Sources): Config {
     controlPort: given.port,
     gossipPort: given.gossipPort,
     dataPathPort: given.dataPathPort,
+    metricsAddr: given.metricsAddr,
     runtime: given.runtime,
     dockerSocket: given.dockerSocket,
     labels: parseLabels(given),
@@ -146,6 +155,16 @@ function parseLabels(given: Settings): Record<string, string> {
       text.slice(text.indexOf('=') + 1),
     ]),
   )
+}
+
+/** `IP:PORT`, IPv6 in brackets. */
+function readMetricsAddr(text: string, context: z.RefinementCtx): ListenAddress {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? []
+  const host = bracketed ?? plain ?? ''
+  const parsed = port.safeParse(digits)
+  if (ip.safeParse(host).success && parsed.success) return { host, port: parsed.data }
+  context.addIssue({ code: 'custom', message: 'must be IP:PORT such as 127.0.0.1:9323' })
+  return z.NEVER
 }
 
 /** `TOKEN@HOST[:PORT]`, IPv6 in brackets. */

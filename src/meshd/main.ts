@@ -45,6 +45,11 @@ program
   .option('--port <port>', 'API and joins between nodes (default: 2377)', once)
   .option('--gossip-port <port>', 'membership and records, tcp and udp (default: 7946)', once)
   .option('--data-path-port <port>', 'traffic between nodes, tcp (default: 4789)', once)
+  .option(
+    '--metrics-addr <ip:port>',
+    'plain HTTP for Prometheus, /metrics only (default: none)',
+    once,
+  )
   .option('--runtime <docker|process>', 'what runs tasks (default: docker)', once)
   .option('--docker-socket <path>', "the engine's socket (default: /var/run/docker.sock)")
   .option('--label <key=value>', 'engine label, may be repeated', collect)

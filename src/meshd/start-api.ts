@@ -12,7 +12,7 @@ import { EventLog } from '../api/event-log.ts'
 import { nodeById } from '../model/node-view.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { ApiDialer } from './api-dialer.ts'
-import { handOver, listenOnSocket, serverFor } from './api-listener.ts'
+import { handOver, listenOnAddress, listenOnSocket, serverFor } from './api-listener.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
 import { EventFile } from './event-file.ts'
@@ -101,6 +101,10 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
   )
   scope.defer(() => control.close())
   node.onIdentity((identity) => control.useIdentity(identity))
+  if (config.metricsAddr !== null) {
+    const forScrapers = serve(() => ({ kind: 'scraper' }))
+    scope.use(await listenOnAddress(forScrapers, config.metricsAddr))
+  }
   scope.use(await listenOnSocket(forOperators, config.socketPath))
   return scope.move()
 }

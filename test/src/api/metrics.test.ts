@@ -27,6 +27,22 @@ test('a worker tells it, too', async () => {
   assert.equal((await server.call('GET', '/metrics')).status, 200)
 })
 
+test('where metrics are served to whoever comes, nothing else is', async () => {
+  await using server = await startApi({}, { caller: { kind: 'scraper' } })
+  assert.equal((await server.call('GET', '/metrics')).status, 200)
+  const others = [
+    '/info',
+    '/_ping',
+    '/services',
+    '/containers/json',
+    '/mesh/ingress/self',
+    '/v1.44/nodes',
+  ]
+  for (const path of others) assert.equal((await server.call('GET', path)).status, 404, path)
+  assert.equal((await server.call('POST', '/services/create', {})).status, 404)
+  assert.equal((await server.call('POST', '/metrics')).status, 405)
+})
+
 test('labels are written so that no value can end its quotes', () => {
   const labels = { service: 'a"b\\c\nd' }
   const text = expose([{ name: 'x', help: 'X.', type: 'gauge', samples: [{ labels, value: 1 }] }])

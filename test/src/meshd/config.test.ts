@@ -33,6 +33,13 @@ test('flags win over the environment', () => {
   assert.deepEqual(config.labels, { a: 'b', c: 'd=e' })
 })
 
+test('metrics are served to whoever comes only where that was asked for', () => {
+  assert.equal(parse({}).metricsAddr, null)
+  const address = { host: '127.0.0.1', port: 9323 }
+  assert.deepEqual(parse({ metricsAddr: '127.0.0.1:9323' }).metricsAddr, address)
+  assert.deepEqual(parse({ metricsAddr: '[::1]:9323' }).metricsAddr, { ...address, host: '::1' })
+})
+
 const joinOf = (join: string) => parse({ join }).join
 
 test('a join line is token, host and port', () => {
@@ -48,6 +55,8 @@ const mistakes: readonly [string, Record<string, unknown>, Record<string, string
   ['the same port twice', { port: '7946' }, {}, /must differ/],
   ['an address that is none', { listenAddr: 'localhost' }, {}, /--listen-addr: must be an IP/],
   ['an address that is every address', { advertiseAddr: '0.0.0.0' }, {}, /--advertise-addr/],
+  ['an address of metrics without a port', { metricsAddr: '127.0.0.1' }, {}, /IP:PORT/],
+  ['an address of metrics that is none', { metricsAddr: 'here:80' }, {}, /IP:PORT/],
   ['a label without a value', { label: ['a'] }, {}, /KEY=VALUE/],
   ['a variable that means nothing', {}, { MESHD_PROT: '1' }, /unknown setting prot/],
   ['a join line without a token', { join: '@10.0.0.1:2377' }, {}, /TOKEN@HOST:PORT/],
