@@ -47,6 +47,7 @@ export class AccessNote {
   }
 
   answered(status: number): void {
+    if (this.#begun === null) return
     this.#status = status
     this.#answeredAfterMs = this.#sinceMs()
   }
