@@ -1,8 +1,7 @@
 /**
- * Runs the tests: `bin/node test/run.ts [--e2e | --unit | --open] [file …]`. By default all but
- * those of `test/open`: stories of issues that are still open, not yet true every time. Unit tests run
- * two files at a time; end-to-end tests start real clusters, so one at a time. The last line of the
- * output counts: `N passed, N failed, N skipped`.
+ * Runs the tests: `bin/node test/run.ts [--e2e | --unit] [file …]`. Unit tests run two files at a
+ * time; end-to-end tests start real clusters, so one at a time. The last line of the output counts:
+ * `N passed, N failed, N skipped`.
  */
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,8 +10,7 @@ import { spec } from 'node:test/reporters'
 
 const root = join(import.meta.dirname, '..')
 const words = process.argv.slice(2)
-const isOpen = (file: string): boolean => file.includes('test/open/')
-const isEndToEnd = (file: string): boolean => file.includes('test/e2e/') || isOpen(file)
+const isEndToEnd = (file: string): boolean => file.includes('test/e2e/')
 
 interface Count {
   passed: number
@@ -23,8 +21,7 @@ interface Count {
 function select(): { unit: string[]; endToEnd: string[] } {
   const named = words.filter((word) => !word.startsWith('--'))
   const all = globSync('test/**/*.test.ts', { cwd: root }).toSorted()
-  const chosen = all.filter((file) => isOpen(file) === words.includes('--open'))
-  const files = named.length > 0 ? named : chosen
+  const files = named.length > 0 ? named : all
   const absolute = files.map((file) => (file.startsWith('/') ? file : join(root, file)))
   return {
     unit: words.includes('--e2e') ? [] : absolute.filter((file) => !isEndToEnd(file)),
