@@ -7,7 +7,7 @@ import type { IngressCounts } from '../wire/ingress-counts.ts'
 import type { Facts, TunnelIdentity } from '../wire/ingress-message.ts'
 import type { AccessBatch } from './http/access-log.ts'
 import type { Place } from './place.ts'
-import { Tally } from './tally.ts'
+import { Tally } from './counts/tally.ts'
 import type { FromWorker, ToWorker } from './worker-message.ts'
 
 /** A thread that runs a plane, as the crew sees it. */

@@ -8,7 +8,7 @@ import type { Conn, ConnectionHandler } from './loop.ts'
 import { ProxyGreeting } from './proxy-greeting.ts'
 import { Relay, type RelayDeps } from './relay.ts'
 import { ClientEnd } from './socket-end.ts'
-import type { TrafficBook } from './traffic.ts'
+import type { TrafficBook } from './counts/traffic.ts'
 import { TrustList } from './trust-list.ts'
 
 export interface EntranceDeps extends RelayDeps, HttpDeps {

@@ -9,7 +9,7 @@ import type { Load } from './load.ts'
 import type { CloseCause, Loop, Slab } from './loop.ts'
 import type { Routes } from './routes.ts'
 import type { ClientEnd } from './socket-end.ts'
-import type { Traffic } from './traffic.ts'
+import type { Traffic } from './counts/traffic.ts'
 
 /** Reaches endpoints wherever they run. */
 export interface Dialer {

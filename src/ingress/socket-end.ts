@@ -1,7 +1,7 @@
 import type { ProxyHeader } from '../wire/proxy-protocol.ts'
 import type { DialHandler, End, EndHandler } from './end.ts'
 import type { Address, CloseCause, Conn, ConnectionHandler, Loop, Slab } from './loop.ts'
-import type { Traffic } from './traffic.ts'
+import type { Traffic } from './counts/traffic.ts'
 
 /** A socket of the loop as an end; counts as open in its traffic until it is closed. */
 abstract class SocketEnd implements End, ConnectionHandler {

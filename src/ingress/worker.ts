@@ -5,7 +5,7 @@ import { systemRandom } from '../runtime/system-random.ts'
 import { Census } from './census.ts'
 import { NetLoop } from './net-loop.ts'
 import { Plane } from './plane.ts'
-import { TlsChannels } from './tls-channels.ts'
+import { TlsChannels } from './tunnel/tls-channels.ts'
 import { NetDatagrams } from './udp/net-datagrams.ts'
 import type { ToWorker, WorkerData } from './worker-message.ts'
 

@@ -8,7 +8,7 @@ import type { Quietable } from '../idle-sweep.ts'
 import type { Load } from '../load.ts'
 import type { Address } from '../loop.ts'
 import type { Routes } from '../routes.ts'
-import type { Traffic } from '../traffic.ts'
+import type { Traffic } from '../counts/traffic.ts'
 import type { FlowDialHandler, FlowEnd, FlowHandler } from './flow-end.ts'
 
 /** Reaches endpoints wherever they run. */

@@ -1,5 +1,5 @@
 import type { DialRequest, TaskDialer } from '../dial-task.ts'
-import type { TrafficBook } from '../traffic.ts'
+import type { TrafficBook } from '../counts/traffic.ts'
 import type { FlowEnd } from './flow-end.ts'
 import type { TunnelFlow } from './tunnel-flow.ts'
 

@@ -1,5 +1,5 @@
 import type { Address } from '../loop.ts'
-import type { Traffic } from '../traffic.ts'
+import type { Traffic } from '../counts/traffic.ts'
 import type { DatagramHandler, DatagramLoop, DatagramSocket } from './datagram-loop.ts'
 import type { FlowEnd, FlowHandler } from './flow-end.ts'
 

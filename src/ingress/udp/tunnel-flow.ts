@@ -13,7 +13,7 @@ import {
   type Carried,
   type Collector,
   type StreamHost,
-} from '../tunnel-stream.ts'
+} from '../tunnel/tunnel-stream.ts'
 import type { FlowDialHandler, FlowEnd, FlowHandler } from './flow-end.ts'
 
 /** What may wait here for the tunnel; datagrams beyond it are dropped, as in any full queue. */

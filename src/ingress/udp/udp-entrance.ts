@@ -3,7 +3,7 @@ import type { Census, Visitor } from '../census.ts'
 import { IdleSweep, type Quietable } from '../idle-sweep.ts'
 import type { Address } from '../loop.ts'
 import type { Place } from '../place.ts'
-import type { TrafficBook } from '../traffic.ts'
+import type { TrafficBook } from '../counts/traffic.ts'
 import type { DatagramSocket } from './datagram-loop.ts'
 import { Flow, type FlowDeps } from './flow.ts'
 

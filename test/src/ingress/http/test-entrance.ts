@@ -7,7 +7,7 @@ import { NetLoop } from '../../../../src/ingress/net-loop.ts'
 import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
 import { Routes } from '../../../../src/ingress/routes.ts'
 import { ClientEnd } from '../../../../src/ingress/socket-end.ts'
-import { Traffic, TrafficBook } from '../../../../src/ingress/traffic.ts'
+import { Traffic, TrafficBook } from '../../../../src/ingress/counts/traffic.ts'
 import {
   defaultIngressOptions,
   type IngressOptions,

@@ -1,13 +1,13 @@
-import type { Clock } from '../../mesh/base/clock.ts'
-import type { NodeId } from '../../mesh/base/ids.ts'
-import type { Random } from '../../mesh/base/random.ts'
-import type { CancelDial, DialRequest } from './dial-task.ts'
-import type { DialHandler } from './end.ts'
-import type { Address, Loop } from './loop.ts'
+import type { Clock } from '../../../mesh/base/clock.ts'
+import type { NodeId } from '../../../mesh/base/ids.ts'
+import type { Random } from '../../../mesh/base/random.ts'
+import type { CancelDial, DialRequest } from '../dial-task.ts'
+import type { DialHandler } from '../end.ts'
+import type { Address, Loop } from '../loop.ts'
 import type { SecureChannel, SecureChannels } from './secure-channel.ts'
-import type { PeerBook, PeerTraffic } from './traffic.ts'
+import type { PeerBook, PeerTraffic } from '../counts/traffic.ts'
 import { Tunnel } from './tunnel.ts'
-import type { FlowDialHandler } from './udp/flow-end.ts'
+import type { FlowDialHandler } from '../udp/flow-end.ts'
 
 export interface PeerLinkDeps {
   readonly loop: Loop

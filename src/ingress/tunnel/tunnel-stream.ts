@@ -7,10 +7,10 @@ import {
   frameType,
   writeHeader,
   type Frame,
-} from '../wire/tunnel-frame.ts'
-import { compact } from './compact.ts'
-import type { DialHandler, End, EndHandler } from './end.ts'
-import type { CloseCause, Loop, Slab } from './loop.ts'
+} from '../../wire/tunnel-frame.ts'
+import { compact } from '../compact.ts'
+import type { DialHandler, End, EndHandler } from '../end.ts'
+import type { CloseCause, Loop, Slab } from '../loop.ts'
 
 /** What a stream asks of the tunnel that carries it. */
 export interface StreamHost {

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import type { DialRequest } from '../../../src/ingress/dial-task.ts'
-import type { DialFailure, DialHandler, End, EndHandler } from '../../../src/ingress/end.ts'
-import type { CloseCause, Slab } from '../../../src/ingress/loop.ts'
-import { NetLoop } from '../../../src/ingress/net-loop.ts'
-import type { SecureChannel } from '../../../src/ingress/secure-channel.ts'
-import { PeerTraffic } from '../../../src/ingress/traffic.ts'
+import type { DialRequest } from '../../../../src/ingress/dial-task.ts'
+import type { DialFailure, DialHandler, End, EndHandler } from '../../../../src/ingress/end.ts'
+import type { CloseCause, Slab } from '../../../../src/ingress/loop.ts'
+import { NetLoop } from '../../../../src/ingress/net-loop.ts'
+import type { SecureChannel } from '../../../../src/ingress/tunnel/secure-channel.ts'
+import { PeerTraffic } from '../../../../src/ingress/counts/traffic.ts'
 import {
   Tunnel,
   tunnelLimits,
   type TunnelLimits,
   type TunnelListener,
-} from '../../../src/ingress/tunnel.ts'
-import { streamWindowBytes, type TunnelStream } from '../../../src/ingress/tunnel-stream.ts'
-import type { TunnelFlow } from '../../../src/ingress/udp/tunnel-flow.ts'
-import { systemClock } from '../../../src/runtime/system-clock.ts'
+} from '../../../../src/ingress/tunnel/tunnel.ts'
+import {
+  streamWindowBytes,
+  type TunnelStream,
+} from '../../../../src/ingress/tunnel/tunnel-stream.ts'
+import type { TunnelFlow } from '../../../../src/ingress/udp/tunnel-flow.ts'
+import { systemClock } from '../../../../src/runtime/system-clock.ts'
 import {
   encodeCount,
   encodeOpen,
@@ -24,7 +27,7 @@ import {
   frameType,
   type Frame,
   type FrameType,
-} from '../../../src/wire/tunnel-frame.ts'
+} from '../../../../src/wire/tunnel-frame.ts'
 
 const request: DialRequest = {
   task: 'task-a',

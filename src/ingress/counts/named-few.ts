@@ -1,4 +1,4 @@
-import { othersId } from '../wire/ingress-counts.ts'
+import { othersId } from '../../wire/ingress-counts.ts'
 import { addCounts, closedCounts, growthOf, type Counted } from './sum-counts.ts'
 
 /**

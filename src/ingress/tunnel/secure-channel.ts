@@ -1,7 +1,7 @@
-import type { NodeId } from '../../mesh/base/ids.ts'
-import type { PeerIdentity } from '../../mesh/identity/peer-identity.ts'
-import type { TunnelIdentity } from '../wire/ingress-message.ts'
-import type { Address, ListenSpec } from './loop.ts'
+import type { NodeId } from '../../../mesh/base/ids.ts'
+import type { PeerIdentity } from '../../../mesh/identity/peer-identity.ts'
+import type { TunnelIdentity } from '../../wire/ingress-message.ts'
+import type { Address, ListenSpec } from '../loop.ts'
 
 /**
  * A connection between two nodes of the cluster: mutual TLS 1.3, the peer's certificate verified by

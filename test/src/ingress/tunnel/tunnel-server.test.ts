@@ -1,14 +1,17 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { nodeId } from '../../../mesh/base/ids.ts'
-import type { PeerIdentity } from '../../../mesh/identity/peer-identity.ts'
-import { TaskDialer } from '../../../src/ingress/dial-task.ts'
-import { NetLoop } from '../../../src/ingress/net-loop.ts'
-import { Routes } from '../../../src/ingress/routes.ts'
-import type { ChannelHandler, SecureChannel } from '../../../src/ingress/secure-channel.ts'
-import { PeerBook, TrafficBook } from '../../../src/ingress/traffic.ts'
-import { TunnelServer } from '../../../src/ingress/tunnel-server.ts'
-import { NetDatagrams } from '../../../src/ingress/udp/net-datagrams.ts'
+import { nodeId } from '../../../../mesh/base/ids.ts'
+import type { PeerIdentity } from '../../../../mesh/identity/peer-identity.ts'
+import { TaskDialer } from '../../../../src/ingress/dial-task.ts'
+import { NetLoop } from '../../../../src/ingress/net-loop.ts'
+import { Routes } from '../../../../src/ingress/routes.ts'
+import type {
+  ChannelHandler,
+  SecureChannel,
+} from '../../../../src/ingress/tunnel/secure-channel.ts'
+import { PeerBook, TrafficBook } from '../../../../src/ingress/counts/traffic.ts'
+import { TunnelServer } from '../../../../src/ingress/tunnel/tunnel-server.ts'
+import { NetDatagrams } from '../../../../src/ingress/udp/net-datagrams.ts'
 import {
   encodeCount,
   encodeOpen,
@@ -16,9 +19,9 @@ import {
   FrameDecoder,
   frameType,
   type FrameType,
-} from '../../../src/wire/tunnel-frame.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { tableOf } from './test-node.ts'
+} from '../../../../src/wire/tunnel-frame.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
+import { tableOf } from '../test-node.ts'
 
 const self = nodeId('0'.repeat(25))
 const peerNode = nodeId('1'.repeat(25))

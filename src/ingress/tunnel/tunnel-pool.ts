@@ -1,9 +1,9 @@
-import type { NodeId } from '../../mesh/base/ids.ts'
-import type { Peer } from '../routing/route-table.ts'
-import type { CancelDial, DialRequest } from './dial-task.ts'
-import type { DialHandler } from './end.ts'
-import { parseAddress } from './loop.ts'
-import type { FlowDialHandler } from './udp/flow-end.ts'
+import type { NodeId } from '../../../mesh/base/ids.ts'
+import type { Peer } from '../../routing/route-table.ts'
+import type { CancelDial, DialRequest } from '../dial-task.ts'
+import type { DialHandler } from '../end.ts'
+import { parseAddress } from '../loop.ts'
+import type { FlowDialHandler } from '../udp/flow-end.ts'
 import { PeerLink, type PeerLinkDeps } from './peer-link.ts'
 
 /** The ways to all peers, kept warm: the first client of a peer does not wait for a handshake. */

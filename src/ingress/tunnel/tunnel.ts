@@ -1,5 +1,5 @@
-import { unreachable } from '../../mesh/base/assert.ts'
-import { isFault } from '../../mesh/base/mesh-error.ts'
+import { unreachable } from '../../../mesh/base/assert.ts'
+import { isFault } from '../../../mesh/base/mesh-error.ts'
 import {
   decodeCount,
   decodeOpen,
@@ -11,15 +11,15 @@ import {
   FrameDecoder,
   frameType,
   type Frame,
-} from '../wire/tunnel-frame.ts'
-import type { CancelDial, DialRequest } from './dial-task.ts'
-import type { DialHandler } from './end.ts'
-import type { Loop, Slab } from './loop.ts'
+} from '../../wire/tunnel-frame.ts'
+import type { CancelDial, DialRequest } from '../dial-task.ts'
+import type { DialHandler } from '../end.ts'
+import type { Loop, Slab } from '../loop.ts'
 import type { SecureChannel } from './secure-channel.ts'
-import type { PeerTraffic } from './traffic.ts'
+import type { PeerTraffic } from '../counts/traffic.ts'
 import { TunnelStream, type Carried, type Collector, type StreamHost } from './tunnel-stream.ts'
-import type { FlowDialHandler } from './udp/flow-end.ts'
-import { TunnelFlow } from './udp/tunnel-flow.ts'
+import type { FlowDialHandler } from '../udp/flow-end.ts'
+import { TunnelFlow } from '../udp/tunnel-flow.ts'
 
 export interface TunnelLimits {
   readonly streams: number

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, test } from 'node:test'
-import { nodeId } from '../../../mesh/base/ids.ts'
-import { SeededRandom } from '../../../mesh/base/random.ts'
-import type { PeerIdentity } from '../../../mesh/identity/peer-identity.ts'
-import type { DialRequest } from '../../../src/ingress/dial-task.ts'
-import { NetLoop } from '../../../src/ingress/net-loop.ts'
-import { PeerLink } from '../../../src/ingress/peer-link.ts'
+import { nodeId } from '../../../../mesh/base/ids.ts'
+import { SeededRandom } from '../../../../mesh/base/random.ts'
+import type { PeerIdentity } from '../../../../mesh/identity/peer-identity.ts'
+import type { DialRequest } from '../../../../src/ingress/dial-task.ts'
+import { NetLoop } from '../../../../src/ingress/net-loop.ts'
+import { PeerLink } from '../../../../src/ingress/tunnel/peer-link.ts'
 import type {
   ChannelHandler,
   SecureChannel,
   SecureChannels,
-} from '../../../src/ingress/secure-channel.ts'
-import { PeerBook } from '../../../src/ingress/traffic.ts'
-import { encodeTunnelFrame, FrameDecoder, frameType } from '../../../src/wire/tunnel-frame.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
+} from '../../../../src/ingress/tunnel/secure-channel.ts'
+import { PeerBook } from '../../../../src/ingress/counts/traffic.ts'
+import { encodeTunnelFrame, FrameDecoder, frameType } from '../../../../src/wire/tunnel-frame.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
 
 const peer: PeerIdentity = {
   nodeId: nodeId('1'.repeat(25)),

@@ -1,4 +1,4 @@
-import type { PeerCount, TrafficCount } from '../wire/ingress-counts.ts'
+import type { PeerCount, TrafficCount } from '../../wire/ingress-counts.ts'
 
 /** What has passed through an entry here, or into a task that runs here. */
 export class Traffic implements TrafficCount {

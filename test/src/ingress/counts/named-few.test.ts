@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { NamedFew } from '../../../src/ingress/named-few.ts'
+import { NamedFew } from '../../../../src/ingress/counts/named-few.ts'
 
 interface Count {
   readonly id: string

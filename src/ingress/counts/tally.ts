@@ -1,4 +1,4 @@
-import { countLimits, type IngressCounts } from '../wire/ingress-counts.ts'
+import { countLimits, type IngressCounts } from '../../wire/ingress-counts.ts'
 import { NamedFew } from './named-few.ts'
 import { closedCounts, sumById, type Counted } from './sum-counts.ts'
 

@@ -1,19 +1,19 @@
 import { connect, createServer, type Server, type TLSSocket } from 'node:tls'
-import { assert } from '../../mesh/base/assert.ts'
-import type { Clock } from '../../mesh/base/clock.ts'
-import type { NodeId } from '../../mesh/base/ids.ts'
-import type { NodeIdentity } from '../../mesh/identity/node-identity.ts'
-import type { PeerIdentity } from '../../mesh/identity/peer-identity.ts'
+import { assert } from '../../../mesh/base/assert.ts'
+import type { Clock } from '../../../mesh/base/clock.ts'
+import type { NodeId } from '../../../mesh/base/ids.ts'
+import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
+import type { PeerIdentity } from '../../../mesh/identity/peer-identity.ts'
 import {
   authenticatedPeer,
   clientTlsOptions,
   handshakeFault,
   serverTlsOptions,
   trustOf,
-} from '../../mesh/identity/tls-options.ts'
-import type { PeerRefused } from '../../mesh/identity/verify-peer.ts'
-import type { TunnelIdentity } from '../wire/ingress-message.ts'
-import type { Address, ListenSpec } from './loop.ts'
+} from '../../../mesh/identity/tls-options.ts'
+import type { PeerRefused } from '../../../mesh/identity/verify-peer.ts'
+import type { TunnelIdentity } from '../../wire/ingress-message.ts'
+import type { Address, ListenSpec } from '../loop.ts'
 import type {
   ChannelAcceptor,
   ChannelHandler,
