@@ -83,8 +83,9 @@ test('what is wrong is refused, and says where', () => {
 const publish = (port: object): string =>
   ofService({ EndpointSpec: { Ports: [{ TargetPort: 53, ...port }] } })
 
-test('ports in mode host may be of any protocol, through the ingress only tcp', () => {
+test('ports in mode host may be of any protocol, through the ingress tcp and udp', () => {
   assert.equal(publish({ PublishMode: 'host', Protocol: 'udp', PublishedPort: 53 }), 'accepted')
-  assert.match(publish({ Protocol: 'udp' }), /^501 EndpointSpec\.Ports\.0\.Protocol/)
+  assert.equal(publish({ Protocol: 'udp' }), 'accepted')
+  assert.match(publish({ Protocol: 'sctp' }), /^501 EndpointSpec\.Ports\.0\.Protocol/)
   assert.equal(publish({ Protocol: '' }), 'accepted')
 })
