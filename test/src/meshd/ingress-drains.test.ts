@@ -59,3 +59,29 @@ test('without an ingress nothing is left to wait for', async () => {
   drains.endAll()
   await hasEnded('a', 'b')
 })
+
+test('drains are counted by service, and those that were cut short', () => {
+  begin('a', 10_000)
+  begin('b', 10_000)
+  begin('c', 0)
+  assert.equal(drains.counts.underWay, 3)
+  drains.openConnections('a', 2)
+  drains.openConnections('b', 0)
+  clock.advance(10_000)
+  drains.openConnections('c', 0)
+  assert.equal(drains.counts.underWay, 0)
+  assert.deepEqual(
+    [...drains.counts.byService],
+    [
+      ['of a', { begun: 1, overdue: 1 }],
+      ['of b', { begun: 1, overdue: 0 }],
+      ['of c', { begun: 1, overdue: 0 }],
+    ],
+  )
+})
+
+test('services beyond a bound are counted as one', () => {
+  for (let at = 0; at < 300; at++) begin(`task-${at}`, 0)
+  assert.equal(drains.counts.byService.size, 257)
+  assert.equal(drains.counts.byService.get('others')?.begun, 44)
+})

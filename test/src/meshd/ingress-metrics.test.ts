@@ -4,7 +4,9 @@ import { expose } from '../../../src/api/exposition.ts'
 import { ingressMetrics } from '../../../src/meshd/ingress-metrics.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import {
+  countLimits,
   failureKinds,
+  ingressCounts,
   latencyBoundsMs,
   type HttpCount,
   type IngressCounts,
@@ -83,4 +85,24 @@ test('every name is declared once, and ends as Prometheus would have it', () => 
     assert.equal(name.endsWith('_total'), type === 'counter', name)
     assert.equal(name.endsWith('_seconds'), type === 'histogram', name)
   })
+})
+
+const full = <Count extends { readonly id: string }>(limit: number, count: Count): Count[] =>
+  Array.from({ length: limit + 1 }, (_, at) => ({ ...count, id: `s${at}/tcp/80` }))
+
+test('however much there is to count, a scrape has a bound', () => {
+  const [port, asked, peer] = [counts.ports[0], counts.http[0], counts.peers[0]]
+  assert.ok(port !== undefined && asked !== undefined && peer !== undefined)
+  const most = {
+    ports: full(countLimits.ports, port),
+    tasks: full(countLimits.tasks, port),
+    http: full(countLimits.http, asked),
+    httpTasks: full(countLimits.httpTasks, asked),
+    peers: full(countLimits.peers, peer),
+  }
+  assert.deepEqual(ingressCounts.parse(most), most)
+  const series = expose(ingressMetrics({ counts: most, drains }, mesh.view()))
+    .split('\n')
+    .filter((line) => line !== '' && !line.startsWith('#'))
+  assert.ok(series.length < 26_000, String(series.length))
 })

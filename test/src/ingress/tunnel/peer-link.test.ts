@@ -11,7 +11,7 @@ import type {
   SecureChannel,
   SecureChannels,
 } from '../../../../src/ingress/tunnel/secure-channel.ts'
-import { PeerBook } from '../../../../src/ingress/counts/traffic.ts'
+import { PeerBook, type PeerTraffic } from '../../../../src/ingress/counts/traffic.ts'
 import { encodeTunnelFrame, FrameDecoder, frameType } from '../../../../src/wire/tunnel-frame.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
@@ -164,6 +164,22 @@ test('a peer that is silent gets no new streams within two seconds, and keeps it
   channel(0).handler.onBytes(encodeTunnelFrame(0, frameType.pong, Uint8Array.of(0, 0, 0, 2)))
   channel(0).handler.onBytes(encodeTunnelFrame(0, frameType.pong, Uint8Array.of(0, 0, 0, 3)))
   assert.deepEqual(said, [true, false, true])
+})
+
+/** After a stream was opened, two answered PINGs, and seconds of silence. */
+async function counted(): Promise<PeerTraffic> {
+  await open(0)
+  link.dial(request, deaf)
+  await pass(1100)
+  channels.isWell = false
+  await pass(5000)
+  return peers.of(peer.nodeId)
+}
+
+test('what a peer was sent is counted, and each silence once', async () => {
+  const { pings, latePings, opened, open: openNow, bytesOut } = await counted()
+  assert.deepEqual([opened, openNow, latePings], [1, 1, 1])
+  assert.ok(pings >= 3 && bytesOut > 0)
 })
 
 test('a peer that stays silent for ten seconds is given up, with its open streams', async () => {
