@@ -10,6 +10,8 @@ export interface ClusterAuthority {
   readonly joinSecrets: { readonly manager: string; readonly worker: string }
   /** AES-256 keys, base64; the first one seals. */
   readonly gossipKeys: readonly string[]
+  /** Of a founder whose managers' keys are to be locked. */
+  readonly unlockKey?: string
 }
 
 /** What a node says of itself when it joins. */

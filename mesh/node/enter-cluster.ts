@@ -37,7 +37,7 @@ export async function enterCluster(
     return { state, how: 'joined', founding: [] }
   }
   // Kept only once its log is: a founder that crashes in between founds anew.
-  const { state, changes } = await foundCluster(options.facts, deps)
+  const { state, changes } = await foundCluster(options, deps)
   return { state, how: 'founded', founding: changes }
 }
 

@@ -13,7 +13,8 @@ import {
 import { drawJoinSecret } from '../identity/join-token.ts'
 import { keyDigest } from '../identity/key-digest.ts'
 import { drawNodeKeys } from '../identity/node-keys.ts'
-import type { NodeFacts } from './node-facts.ts'
+import { drawUnlockKey } from '../identity/unlock-key.ts'
+import type { MeshNodeOptions } from './mesh-node-options.ts'
 import type { NodeState } from './node-state.ts'
 import { raftIdOf } from './raft-id.ts'
 
@@ -25,7 +26,7 @@ export interface Founding {
 
 /** A new cluster with this node as its only member: authority, secrets, keys, identity. */
 export async function foundCluster(
-  facts: NodeFacts,
+  { facts, autolock = false }: Pick<MeshNodeOptions, 'facts' | 'autolock'>,
   deps: { readonly policy: MeshPolicy; readonly clock: Clock; readonly random: Random },
 ): Promise<Founding> {
   const nowMs = deps.clock.nowMs()
@@ -41,6 +42,7 @@ export async function foundCluster(
     ...ca,
     joinSecrets: { manager: drawJoinSecret(), worker: drawJoinSecret() },
     gossipKeys: [randomBytes(32).toString('base64')],
+    ...(autolock && { unlockKey: drawUnlockKey() }),
   }
   const identity = {
     nodeId: node,

@@ -13,6 +13,8 @@ export interface MeshNodeOptions {
   readonly gossipPort: number
   /** Null founds a cluster; with state on the disk it only has to be the same cluster. */
   readonly join: JoinTarget | null
+  /** A founder's cluster locks the keys of its managers from the first moment. */
+  readonly autolock?: boolean
   /** What a manager's log may take on the disk, beside its two snapshots; 64 MiB when absent. */
   readonly logBytesMax?: number
   /** The other managers are lost for good: this one goes on without them. For one start only. */

@@ -3,6 +3,8 @@ import type { Disk } from '../base/disk.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { MemberAddress } from '../catalog/policy.ts'
 import { encodeIdentity, identityFile, type NodeIdentity } from '../identity/node-identity.ts'
+import { storageKeyPath } from '../storage/storage-key.ts'
+import type { Guarded } from '../storage/vault.ts'
 import { clearRaftFiles } from './raft-files.ts'
 import { removeSavedTable } from './saved-table.ts'
 import { decodeJson, encodeJson, isRefused } from '../wire/frames.ts'
@@ -23,6 +25,12 @@ export interface Acquaintance {
 
 const identityPath = 'identity.json'
 const acquaintancePath = 'members.json'
+
+/** What may be locked: private keys, the key of the log, and those of the gossip. */
+export const guardedFiles: Guarded = {
+  paths: [identityPath, acquaintancePath, storageKeyPath],
+  anchor: identityPath,
+}
 
 const acquaintanceFile: z.ZodType<Acquaintance> = z.strictObject({
   gossipKeys: z.array(z.base64()).min(1).max(16),

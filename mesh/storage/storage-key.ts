@@ -10,7 +10,7 @@ import * as z from 'zod'
 import type { Disk } from '../base/disk.ts'
 import { MeshError } from '../base/mesh-error.ts'
 
-const storageKeyPath = 'storage.key'
+export const storageKeyPath = 'storage.key'
 
 const keyBytes = 32
 const nonceBytes = 12

@@ -47,6 +47,8 @@ export interface ApiDeps {
   readonly dialLogs: (node: NodeId) => ApiRoute
   /** Ends this node's membership: its daemon stops all tasks, forgets the cluster and ends. */
   readonly leave: () => void
+  /** A new key for the lock of managers' keys. */
+  readonly drawUnlockKey: () => string
   readonly joinToken: (caCertificatePem: string, secret: string) => string
   readonly clock: Clock
   readonly random: Random

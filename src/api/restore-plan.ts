@@ -109,7 +109,10 @@ function clusterSettings(
   const now = present.body as unknown as Cluster
   const then = object.body as unknown as Cluster
   const { JoinSecrets } = isSameCluster ? then.Secrets : now.Secrets
-  const body = asJson({ ...now, Spec: then.Spec, Secrets: { ...now.Secrets, JoinSecrets } })
+  // Managers are locked with the key of today, or not at all.
+  const { EncryptionConfig = {} } = now.Spec
+  const Spec = { ...then.Spec, EncryptionConfig }
+  const body = asJson({ ...now, Spec, Secrets: { ...now.Secrets, JoinSecrets } })
   if (sameJson(body, present.body)) return null
   return { kind: 'cluster', id: present.id, claims: present.claims, body }
 }

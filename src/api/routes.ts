@@ -1,5 +1,6 @@
 import type { ApiContext } from './api-context.ts'
 import { notYet } from './api-error.ts'
+import { refuseUnlock } from './autolock.ts'
 import { restoreSnapshot, saveSnapshot } from './cluster-snapshot.ts'
 import { distribution } from './distribution.ts'
 import { streamEvents } from './events.ts'
@@ -18,7 +19,7 @@ import {
   removeService,
   updateService,
 } from './services.ts'
-import { inspectSwarm, updateSwarm } from './swarm.ts'
+import { inspectSwarm, showUnlockKey, updateSwarm } from './swarm.ts'
 import { info, ping, version } from './system.ts'
 import { inspectTask, listTasks } from './tasks.ts'
 
@@ -71,8 +72,8 @@ const routes: readonly Route[] = [
     handle: refuse('swarm join', 'join with meshd up --join'),
   },
   { method: 'POST', path: '/swarm/leave', handle: leaveSwarm },
-  { method: 'GET', path: '/swarm/unlockkey', handle: refuse('swarm unlock-key') },
-  { method: 'POST', path: '/swarm/unlock', handle: refuse('swarm unlock') },
+  { method: 'GET', path: '/swarm/unlockkey', handle: showUnlockKey },
+  { method: 'POST', path: '/swarm/unlock', handle: refuseUnlock },
   { method: 'GET', path: '/events', handle: streamEvents },
   { method: 'GET', path: '/distribution/{*}/json', handle: distribution },
   ...kindsToCome.flatMap((kind): Route[] => [

@@ -3,6 +3,7 @@ import type { Cluster } from '../model/docker.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { ApiContext } from './api-context.ts'
 import { asJson } from './as-json.ts'
+import { withLock } from './autolock.ts'
 import { badRequest, notFound, notYet } from './api-error.ts'
 import { saysNothing } from './decode.ts'
 import type { ApiDeps } from './deps.ts'
@@ -42,13 +43,11 @@ export async function inspectSwarm(context: ApiContext, exchange: Exchange): Pro
   })
 }
 
-/** Rotates join secrets; the settings of a swarm are fixed as yet. */
+/** Rotates join secrets and the unlock key, locks and unlocks managers; the other settings of a swarm are fixed as yet. */
 export async function updateSwarm(context: ApiContext, exchange: Exchange): Promise<void> {
   context.refuseOnWorker()
   const { query } = exchange
   const version = requiredVersion(query)
-  if (isSet(query, 'rotateManagerUnlockKey'))
-    throw notYet('rotateManagerUnlockKey has no effect yet')
   const submitted = await readJson(exchange.req)
   const cluster = clusterOf(await context.currentView())
   refuseChangedSettings(cluster.body, submitted)
@@ -59,10 +58,24 @@ export async function updateSwarm(context: ApiContext, exchange: Exchange): Prom
     Worker: isSet(query, 'rotateWorkerToken') ? drawn() : Worker,
     Manager: isSet(query, 'rotateManagerToken') ? drawn() : Manager,
   }
-  const body = asJson({ ...cluster.body, Secrets: { ...Secrets, JoinSecrets } })
+  const changed = withLock(
+    { ...cluster.body, Secrets: { ...Secrets, JoinSecrets } },
+    {
+      submitted,
+      isRotated: isSet(query, 'rotateManagerUnlockKey'),
+      draw: context.deps.drawUnlockKey,
+    },
+  )
+  const body = asJson(changed)
   const object = { kind: 'cluster', id: cluster.id, claims: cluster.claims, body }
   await context.write([{ kind: 'update', object, ifVersion: version }])
   exchange.res.writeHead(200, { 'content-length': 0 }).end()
+}
+
+/** Empty while nothing is locked, as Docker has it. */
+export async function showUnlockKey(context: ApiContext, exchange: Exchange): Promise<void> {
+  const cluster = clusterOf(await context.currentView())
+  sendJson(exchange, 200, { UnlockKey: cluster.body.Secrets.UnlockKey?.Key ?? '' })
 }
 
 function clusterOf(view: ClusterView): Found<Cluster> {
@@ -78,7 +91,10 @@ function refuseChangedSettings(cluster: Cluster, submitted: unknown): void {
   }
   const known: Readonly<Record<string, unknown>> = { Name: 'default', ...cluster.Spec }
   const changed = Object.entries(submitted).find(
-    ([key, value]) => !saysNothing(value) && firstDifference(known[key], value, key) !== null,
+    ([key, value]) =>
+      key !== 'EncryptionConfig' &&
+      !saysNothing(value) &&
+      firstDifference(known[key], value, key) !== null,
   )
   if (changed !== undefined) throw notYet(`changing ${changed[0]} of the swarm has no effect yet`)
 }

@@ -69,6 +69,29 @@ export class MeshClient implements Disposable {
     await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: swarm.Spec })
   }
 
+  /** The spec whole, as it was read but for what is to change. */
+  async updateSwarm(swarm: ApiSwarm, spec: ApiSwarm['Spec']): Promise<void> {
+    const query = { version: String(swarm.Version.Index) }
+    await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: spec })
+  }
+
+  /** Empty while managers do not lock their keys. */
+  async unlockKey(): Promise<string> {
+    const path = '/swarm/unlockkey'
+    return (await this.#http.call<{ UnlockKey: string }>({ method: 'GET', path })).UnlockKey
+  }
+
+  async rotateUnlockKey(swarm: ApiSwarm): Promise<void> {
+    const query = { version: String(swarm.Version.Index), rotateManagerUnlockKey: 'true' }
+    await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: swarm.Spec })
+  }
+
+  /** The one node that is asked. */
+  async unlock(key: string): Promise<void> {
+    const body = { UnlockKey: key }
+    await this.#http.call({ method: 'POST', path: '/swarm/unlock', body })
+  }
+
   /** The table of the cluster as a file, with all its secrets. */
   async saveSnapshot(): Promise<Buffer> {
     const { chunks } = await this.#http.stream({ method: 'GET', path: '/mesh/snapshot' })

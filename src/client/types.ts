@@ -191,7 +191,7 @@ export interface ApiInfo {
 }
 
 export interface ApiSwarm extends Meta {
-  readonly Spec: object
+  readonly Spec: { readonly EncryptionConfig?: { readonly AutoLockManagers: boolean } }
   readonly JoinTokens: { readonly Worker: string; readonly Manager: string }
 }
 

@@ -2,6 +2,8 @@
 export interface Io {
   out(text: string): void
   err(text: string): void
+  /** One line that is not shown, from the terminal or a pipe; never from the arguments. */
+  readSecret(prompt: string): Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Progress is drawn over itself only on a terminal. */
   readonly isTerminal: boolean

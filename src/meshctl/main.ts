@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Io } from './io.ts'
 import { runMeshctl } from './program.ts'
+import { readSecret } from './read-secret.ts'
 
 const interrupt = new AbortController()
 
@@ -10,6 +11,7 @@ process.stdout.on('error', () => process.exit(0))
 const io: Io = {
   out: (text) => void process.stdout.write(text),
   err: (text) => void process.stderr.write(text),
+  readSecret,
   env: process.env,
   isTerminal: process.stdout.isTTY,
   // A terminal that does not know its width says 0.

@@ -5,6 +5,7 @@ import { showEvents, type EventFlags } from './events-command.ts'
 import { imageOptions } from './image-pin.ts'
 import { listIngress } from './ingress-command.ts'
 import type { Io } from './io.ts'
+import { unlock, unlockKey, updateSwarm } from './lock-commands.ts'
 import { showLogs, type LogFlags } from './logs-command.ts'
 import {
   changeRole,
@@ -220,6 +221,21 @@ function addSwarmCommands(swarm: Command, withSession: WithSession): void {
     .option('-q, --quiet', 'only print the token')
     .option('--rotate', 'make a new token; the old one stops working')
     .action(withSession(joinToken))
+  swarm
+    .command('update')
+    .description('Change the swarm')
+    .option('--autolock <bool>', 'whether managers lock their keys: true or false')
+    .action(withSession(updateSwarm))
+  swarm
+    .command('unlock')
+    .description('Unlock this manager; the key is asked for, or read from standard input')
+    .action(withSession(unlock))
+  swarm
+    .command('unlock-key')
+    .description('Print the key that unlocks managers')
+    .option('-q, --quiet', 'only print the key')
+    .option('--rotate', 'make a new key; a manager that is down still starts with the old one')
+    .action(withSession(unlockKey))
   swarm
     .command('leave')
     .description('Take this node out of its swarm: its tasks stop, and so does its daemon')

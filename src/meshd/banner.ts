@@ -46,3 +46,11 @@ export function joinLines(given: JoinLines): string {
     '',
   ].join('\n')
 }
+
+/** For the operator's eyes: never into a log. */
+export const unlockLines = (unlockKey: string): string =>
+  [
+    'A manager that restarts waits for meshctl swarm unlock and this key; keep it in a safe place:',
+    `    ${unlockKey}`,
+    '',
+  ].join('\n')

@@ -8,6 +8,8 @@ export interface Config {
   readonly join: JoinTarget | null
   /** Recovery: the other managers are gone for good. */
   readonly forceNewCluster: boolean
+  /** Of a new cluster: managers lock their keys. */
+  readonly autolock: boolean
   /** What a manager's log may take on the disk, beside its two snapshots. */
   readonly maxLogBytes: number
   readonly listenAddr: string
@@ -60,6 +62,7 @@ const settings = z.strictObject({
   socket: z.string().min(1).max(100).default('/run/meshd.sock'),
   join: z.string().nullable().default(null),
   forceNewCluster: z.boolean().default(false),
+  autolock: z.boolean().default(false),
   maxLogBytes: number(16 << 20, 999_999_999).default(64 << 20),
   listenAddr: ip.default('0.0.0.0'),
   advertiseAddr: ip
@@ -104,6 +107,10 @@ export function parseConfig(sources: Sources): Config {
     const reason = '--force-new-cluster goes on with the cluster of this data directory: no --join'
     throw new MeshError({ code: 'config/invalid', reason })
   }
+  if (given.autolock && given.join !== null) {
+    const reason = '--autolock is for a new cluster: who joins one does as it does'
+    throw new MeshError({ code: 'config/invalid', reason })
+  }
   if (given.ingressEngine === 'ring') {
     throw new MeshError({ code: 'config/no-such-engine', engine: 'ring' })
   }
@@ -112,6 +119,7 @@ export function parseConfig(sources: Sources): Config {
     socketPath: given.socket,
     join: given.join === null ? null : parseJoin(given.join),
     forceNewCluster: given.forceNewCluster,
+    autolock: given.autolock,
     maxLogBytes: given.maxLogBytes,
     listenAddr: given.listenAddr,
     advertiseAddr: given.advertiseAddr ?? (isWildcard(given.listenAddr) ? null : given.listenAddr),

@@ -1,8 +1,9 @@
 import type { Log } from '../../mesh/base/log.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
 import { formatHostPort } from '../../mesh/transport/host-address.ts'
+import { unlockKeyOf } from '../model/autolock.ts'
 import { meshPolicy } from '../model/mesh-policy.ts'
-import { banner, joinLines } from './banner.ts'
+import { banner, joinLines, unlockLines } from './banner.ts'
 import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
 import { version } from './version.ts'
@@ -37,6 +38,8 @@ function tellHowToJoin(store: ClusterStore, controlAddress: string): void {
     const { caCertificatePem, joinSecrets } = authority
     const secrets = { managerSecret: joinSecrets.manager, workerSecret: joinSecrets.worker }
     process.stdout.write(joinLines({ caCertificatePem, ...secrets, controlAddress }))
+    const unlockKey = unlockKeyOf(store.view.catalog)?.key ?? null
+    if (unlockKey !== null) process.stdout.write(unlockLines(unlockKey))
     return true
   }
   if (tell()) return

@@ -29,6 +29,11 @@ program
     'on one manager, when a majority is gone for good: goes on alone with all that it knows and ' +
       'demotes the other managers. Say it once, and on one node only',
   )
+  .option(
+    '--autolock',
+    'of a new cluster: the keys of its managers are locked, and each one that restarts waits for ' +
+      'meshctl swarm unlock',
+  )
   .option('--data-dir <dir>', 'where this node keeps its state (default: /var/lib/meshd)', once)
   .option(
     '--max-log-bytes <n>',

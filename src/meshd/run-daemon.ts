@@ -1,9 +1,10 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
-import { forgetMembership } from '../../mesh/node/node-state.ts'
+import { forgetMembership, guardedFiles } from '../../mesh/node/node-state.ts'
 import { startMeshNode } from '../../mesh/node/start-mesh-node.ts'
 import { NodeDisk } from '../../mesh/storage/node-disk.ts'
+import { Vault } from '../../mesh/storage/vault.ts'
 import { formatHostPort } from '../../mesh/transport/host-address.ts'
 import { Leader } from '../leader/leader.ts'
 import { meshPolicy } from '../model/mesh-policy.ts'
@@ -20,12 +21,14 @@ import { watchEventLoopDelay } from './event-loop-delay.ts'
 import { explainFault } from './explain-fault.ts'
 import { greet } from './greet.ts'
 import { IngressSupervisor } from './ingress-supervisor.ts'
+import { keepLocked } from './keep-locked.ts'
 import { nodeFacts } from './node-facts.ts'
 import { writePidFile } from './pid-file.ts'
 import { RouteFeed } from './route-feed.ts'
 import { startAgent } from './start-agent.ts'
 import { startApi } from './start-api.ts'
 import { tellDemotion } from './tell-demotion.ts'
+import { waitForUnlock } from './wait-for-unlock.ts'
 
 /** SIGUSR2 leaves the ingress and docker's tasks to the next daemon; the others end the node. */
 const signals = ['SIGINT', 'SIGTERM', 'SIGUSR2'] as const
@@ -58,10 +61,14 @@ export async function runDaemon(config: Config): Promise<void> {
   const advertiseAddr = config.advertiseAddr ?? (await chooseAdvertiseAddress(config.join?.host))
   const loopDelay = scope.use(watchEventLoopDelay())
 
-  const disk = new NodeDisk(config.dataDir)
+  const disk = await Vault.open(new NodeDisk(config.dataDir), guardedFiles)
+  const lockedStart = { config, name, runtime, vault: disk, log, stopped: stopped.promise }
+  if (disk.isLocked && !(await waitForUnlock(lockedStart))) return
   let ending = plainEnd
   scope.defer(async () => {
-    if (ending.membership === 'left') await forgetMembership(disk)
+    if (ending.membership !== 'left') return
+    await forgetMembership(disk)
+    await disk.forget()
   })
 
   const { node, how } = await startMeshNode(
@@ -71,6 +78,7 @@ export async function runDaemon(config: Config): Promise<void> {
       gossipPort: config.gossipPort,
       join: config.join === null ? null : { ...config.join, timeoutMs: 15_000 },
       forceNewCluster: config.forceNewCluster,
+      autolock: config.autolock,
       logBytesMax: config.maxLogBytes,
     },
     {
@@ -91,6 +99,7 @@ export async function runDaemon(config: Config): Promise<void> {
   void node.removed.then(() => stopped.resolve({ leaveRunning: false, membership: 'removed' }))
   tellDemotion(node, name, log)
   const store = scope.use(new ClusterStore(node))
+  scope.use(keepLocked({ node, store, vault: disk, log: log.child('lock') }))
 
   const leader = new Leader({
     mesh: node,

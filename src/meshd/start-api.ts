@@ -4,6 +4,7 @@ import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import { caDigest, formatJoinToken } from '../../mesh/identity/join-token.ts'
+import { drawUnlockKey } from '../../mesh/identity/unlock-key.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
 import { ControlListener } from '../../mesh/transport/control-listener.ts'
 import { createApi } from '../api/create-api.ts'
@@ -70,6 +71,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     eventLoopDelayMs: options.eventLoopDelayMs,
     ingressMetrics: () => ingressMetrics(ingress, store.view),
     ingressPorts: () => (ingress.pid === null ? null : ingressPorts(ingress)),
+    drawUnlockKey,
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
   })
   scope.defer(() => api.close())

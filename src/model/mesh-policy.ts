@@ -8,6 +8,7 @@ import type {
   MeshPolicy,
   Newcomer,
 } from '../../mesh/catalog/policy.ts'
+import { withUnlockKey } from './autolock.ts'
 import { clusterClaims, nodeClaims } from './claims.ts'
 import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
@@ -67,7 +68,7 @@ function authority(catalog: CatalogReader): ClusterAuthority | null {
 }
 
 function newCluster(given: ClusterAuthority, atMs: number): Cluster {
-  return {
+  const cluster: Cluster = {
     Spec: defaultClusterSpec,
     CreatedAt: rfc3339(atMs),
     Secrets: {
@@ -77,6 +78,7 @@ function newCluster(given: ClusterAuthority, atMs: number): Cluster {
     },
     CaCertificatePem: given.caCertificatePem,
   }
+  return given.unlockKey === undefined ? cluster : withUnlockKey(cluster, given.unlockKey)
 }
 
 function admit(newcomer: Newcomer): Change[] {

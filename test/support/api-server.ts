@@ -56,6 +56,7 @@ export async function startApi(
     dialApi: nobody,
     dialLogs: nobody,
     leave: () => {},
+    drawUnlockKey: () => `SWMKEY-1-${'k'.repeat(43)}`,
     joinToken: (_pem, secret) => `SWMTKN-1-digest-${secret}`,
     clock: systemClock,
     random: systemRandom,

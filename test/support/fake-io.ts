@@ -11,6 +11,8 @@ export interface Ran {
 export interface FakeIoOptions {
   readonly isTerminal?: boolean
   readonly env?: Readonly<Record<string, string>>
+  /** What is typed when a secret is asked for. */
+  readonly secret?: string
   /** Waits are that many times faster than they say. */
   readonly haste?: number
   readonly interrupt?: AbortSignal
@@ -29,6 +31,7 @@ export async function meshctl(
   const io: Io = {
     out: (text) => void (out += text),
     err: (text) => void (err += text),
+    readSecret: () => Promise.resolve(options.secret ?? ''),
     env: { MESH_HOST: `unix://${socketPath}`, ...env },
     isTerminal,
     columns: 80,
