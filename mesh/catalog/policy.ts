@@ -64,6 +64,8 @@ export interface MeshPolicy {
   beginKeyChange(catalog: CatalogReader, key: string, atMs: number): readonly Change[]
   /** The next step of that, when it is due; the leader asks now and then. */
   keyChangeDue(catalog: CatalogReader, nowMs: number): readonly Change[]
+  /** The key is due to be replaced by a new one. */
+  isKeyWorn(catalog: CatalogReader, nowMs: number): boolean
   /** What a worker may see; only objects of which something may be seen, bodies reduced. */
   project(catalog: CatalogReader, worker: NodeId): readonly StoredObject[]
 }

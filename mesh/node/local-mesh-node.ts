@@ -251,10 +251,13 @@ export class LocalMeshNode implements MeshNode {
   #goOnWithKeyChange(): void {
     if (!this.#table.leader().isSelf || this.#isTurningKeys) return
     const { policy, clock, log } = this.#deps
-    const changes = policy.keyChangeDue(this.#table.catalog(), clock.nowMs())
-    if (changes.length === 0) return
+    const catalog = this.#table.catalog()
+    const changes = policy.keyChangeDue(catalog, clock.nowMs())
+    const isWorn = policy.isKeyWorn(catalog, clock.nowMs())
+    if (changes.length === 0 && !isWorn) return
     this.#isTurningKeys = true
-    this.propose(changes)
+    const turned = isWorn ? this.changeGossipKey() : this.propose(changes)
+    turned
       .catch((error: unknown) => log.warn({ err: error }, 'the key of the gossip was not changed'))
       .finally(() => {
         this.#isTurningKeys = false

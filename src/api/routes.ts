@@ -19,7 +19,7 @@ import {
   removeService,
   updateService,
 } from './services.ts'
-import { inspectSwarm, showUnlockKey, updateSwarm } from './swarm.ts'
+import { changeGossipKey, inspectSwarm, showUnlockKey, updateSwarm } from './swarm.ts'
 import { info, ping, version } from './system.ts'
 import { inspectTask, listTasks } from './tasks.ts'
 
@@ -54,6 +54,7 @@ const routes: readonly Route[] = [
   { method: 'GET', path: '/tasks/{}', handle: inspectTask },
   { method: 'GET', path: '/tasks/{}/logs', handle: taskLogs },
   { method: 'GET', path: '/mesh/logs', handle: meshLogs },
+  { method: 'POST', path: '/mesh/gossip-key/rotate', handle: changeGossipKey },
   { method: 'GET', path: '/mesh/ingress', handle: listIngress },
   { method: 'GET', path: '/mesh/ingress/self', handle: reportIngress },
   { method: 'GET', path: '/metrics', handle: metrics },

@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { drawId } from '../../mesh/base/ids.ts'
 import type { Cluster } from '../model/docker.ts'
+import { beginKeyChange } from '../model/gossip-key-ring.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { ApiContext } from './api-context.ts'
 import { asJson } from './as-json.ts'
@@ -76,6 +78,14 @@ export async function updateSwarm(context: ApiContext, exchange: Exchange): Prom
 export async function showUnlockKey(context: ApiContext, exchange: Exchange): Promise<void> {
   const cluster = clusterOf(await context.currentView())
   sendJson(exchange, 200, { UnlockKey: cluster.body.Secrets.UnlockKey?.Key ?? '' })
+}
+
+/** Begins to replace the key of the gossip; the leader sees to the rest. */
+export async function changeGossipKey(context: ApiContext, exchange: Exchange): Promise<void> {
+  const { catalog } = await context.currentView()
+  const key = randomBytes(32).toString('base64')
+  await context.write(beginKeyChange(catalog, key, context.deps.clock.nowMs()))
+  exchange.res.writeHead(200, { 'content-length': 0 }).end()
 }
 
 function clusterOf(view: ClusterView): Found<Cluster> {

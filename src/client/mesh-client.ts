@@ -86,6 +86,11 @@ export class MeshClient implements Disposable {
     await this.#http.call({ method: 'POST', path: '/swarm/update', query, body: swarm.Spec })
   }
 
+  /** Begins it; the change takes the cluster about half a minute. */
+  async rotateGossipKey(): Promise<void> {
+    await this.#http.call({ method: 'POST', path: '/mesh/gossip-key/rotate' })
+  }
+
   /** The one node that is asked. */
   async unlock(key: string): Promise<void> {
     const body = { UnlockKey: key }

@@ -27,7 +27,7 @@ import {
 import { withSpecFlags } from './service-spec.ts'
 import { rollBackService, updateOptions, updateService } from './service-update.ts'
 import { defaultHost, openClient, type Session } from './session.ts'
-import { joinToken, leaveSwarm, showInfo } from './swarm-commands.ts'
+import { joinToken, leaveSwarm, rotateGossipKey, showInfo } from './swarm-commands.ts'
 
 /** Runs one command line; answers with the exit code of the process. */
 export async function runMeshctl(args: readonly string[], io: Io): Promise<number> {
@@ -236,6 +236,10 @@ function addSwarmCommands(swarm: Command, withSession: WithSession): void {
     .option('-q, --quiet', 'only print the key')
     .option('--rotate', 'make a new key; a manager that is down still starts with the old one')
     .action(withSession(unlockKey))
+  swarm
+    .command('rotate-gossip-key')
+    .description('Replace the key of the gossip now; otherwise it is replaced every 12 hours')
+    .action(withSession(rotateGossipKey))
   swarm
     .command('leave')
     .description('Take this node out of its swarm: its tasks stop, and so does its daemon')

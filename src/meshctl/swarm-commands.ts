@@ -30,6 +30,11 @@ function addressOf({ Swarm }: ApiInfo): string {
   return own?.Addr ?? `${Swarm.NodeAddr}:2377`
 }
 
+export async function rotateGossipKey({ client, io }: Session): Promise<void> {
+  await client.rotateGossipKey()
+  io.out('The gossip key is being replaced; all nodes have the new one in about half a minute.\n')
+}
+
 export async function leaveSwarm(
   { client, io }: Session,
   flags: { readonly force?: boolean },

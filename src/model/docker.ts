@@ -240,6 +240,8 @@ export interface Cluster {
     readonly JoinSecrets: { readonly Manager: string; readonly Worker: string }
     /** AES-256 keys, base64; the first one seals. Every member gets them at its join. */
     readonly GossipKeys: readonly string[]
+    /** When that was last changed. */
+    readonly GossipKeysAtMs?: number
     /** Opens the keys of managers that are locked; null: not any more. Every change has the next serial. */
     readonly UnlockKey?: { readonly Serial: number; readonly Key: string | null }
     /** The key is being changed: what was done last, and when. */

@@ -9,6 +9,8 @@ import type { Cluster } from './docker.ts'
  * reached whoever can be reached; whoever was away gets the ring from a manager before it gossips.
  */
 const stepMs = 15_000
+/** As Docker's key manager has it. */
+const keyLifeMs = 12 * 3600 * 1000
 
 /** Null on a node that does not know them yet. */
 export function gossipKeys(catalog: CatalogReader): readonly string[] | null {
@@ -42,6 +44,14 @@ export function keyChangeDue(catalog: CatalogReader, nowMs: number): Change[] {
   }
 }
 
+/** The catalog knows since when it is in use: another leader does not begin to count anew. */
+export function isKeyWorn(catalog: CatalogReader, nowMs: number): boolean {
+  const cluster = clusterObject(catalog)
+  if (cluster === undefined) return false
+  const { GossipKeyChange: change, GossipKeysAtMs: sinceMs = 0 } = bodyOf(cluster).Secrets
+  return change === undefined && Math.abs(nowMs - sinceMs) >= keyLifeMs
+}
+
 interface Ring {
   readonly keys: readonly string[]
   readonly step: 'spread' | 'seal' | null
@@ -54,6 +64,7 @@ function withRing(cluster: StoredObject, { keys, step, atMs }: Ring): Change {
   const Secrets: Cluster['Secrets'] = {
     ...secrets,
     GossipKeys: keys,
+    GossipKeysAtMs: atMs,
     ...(step !== null && { GossipKeyChange: { Step: step, AtMs: atMs } }),
   }
   const { kind, id, claims } = cluster

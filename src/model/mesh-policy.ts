@@ -12,7 +12,7 @@ import { withUnlockKey } from './autolock.ts'
 import { clusterClaims, nodeClaims } from './claims.ts'
 import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
-import { beginKeyChange, gossipKeys, keyChangeDue } from './gossip-key-ring.ts'
+import { beginKeyChange, gossipKeys, isKeyWorn, keyChangeDue } from './gossip-key-ring.ts'
 import { hostOf } from './host-port.ts'
 import { nodeById, nodeView, type NodeView } from './node-view.ts'
 import { project } from './projection.ts'
@@ -33,6 +33,7 @@ export const meshPolicy: MeshPolicy = {
   gossipKeys,
   beginKeyChange,
   keyChangeDue,
+  isKeyWorn,
   project: (catalog: CatalogReader, worker: NodeId) => project(catalog, worker),
 }
 
@@ -75,6 +76,7 @@ function newCluster(given: ClusterAuthority, atMs: number): Cluster {
       CaKeyPem: given.caKeyPem,
       JoinSecrets: { Manager: given.joinSecrets.manager, Worker: given.joinSecrets.worker },
       GossipKeys: given.gossipKeys,
+      GossipKeysAtMs: atMs,
     },
     CaCertificatePem: given.caCertificatePem,
   }

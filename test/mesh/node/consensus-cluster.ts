@@ -39,6 +39,7 @@ export const testPolicy: MeshPolicy = {
   gossipKeys: () => null,
   beginKeyChange: () => [],
   keyChangeDue: () => [],
+  isKeyWorn: () => false,
   project: (catalog, worker) => [
     ...catalog.list('service'),
     ...catalog.list('task').filter((task) => (task.body as { node: string }).node === worker),

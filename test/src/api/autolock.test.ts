@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { lockedApi } from '../../../src/api/locked-api.ts'
+import { gossipKeys } from '../../../src/model/gossip-key-ring.ts'
 import { startApi, callApi, type ApiServer } from '../../support/api-server.ts'
 import { meshctl } from '../../support/fake-io.ts'
 
@@ -60,6 +61,18 @@ test('meshctl locks, shows, rotates and unlocks as docker does', async () => {
   assert.equal((await run('unlock-key', '--rotate', '-q')).out, 'SWMKEY-1-2\n')
   assert.equal((await run('unlock')).code, 4)
   assert.equal((await run('update', '--autolock=false')).out, 'Swarm updated.\n')
+})
+
+test('the key of the gossip is replaced on request, and the swarm never shows it', async () => {
+  await using server = await startApi()
+  const before = gossipKeys(server.mesh.view().catalog)
+  const { code, out } = await meshctl(server.socketPath, ['swarm', 'rotate-gossip-key'])
+  assert.equal(code, 0)
+  assert.match(out, /half a minute/)
+  const ring = gossipKeys(server.mesh.view().catalog)
+  assert.equal(ring?.length, 2)
+  assert.equal(ring[0], before?.[0], 'the old one seals until all know the new one')
+  assert.equal(Buffer.from(ring[1] ?? '', 'base64').length, 32)
 })
 
 test('a locked node answers who it is, takes its key, and nothing else', async () => {

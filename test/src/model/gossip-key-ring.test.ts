@@ -2,7 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CatalogView } from '../../../mesh/catalog/catalog-view.ts'
 import type { Change } from '../../../mesh/catalog/types.ts'
-import { beginKeyChange, gossipKeys, keyChangeDue } from '../../../src/model/gossip-key-ring.ts'
+import {
+  beginKeyChange,
+  gossipKeys,
+  isKeyWorn,
+  keyChangeDue,
+} from '../../../src/model/gossip-key-ring.ts'
 
 class OneCluster {
   readonly catalog = new CatalogView()
@@ -47,4 +52,16 @@ test('a second change takes the place of one under way, and a clock that went ba
     'newer',
   ])
   assert.deepEqual(cluster.apply(keyChangeDue(cluster.catalog, 5000)), ['newer', 'new'])
+})
+
+test('a key is worn after twelve hours, which any leader counts from the last change', () => {
+  const hourMs = 3600_000
+  const cluster = new OneCluster()
+  assert.equal(isKeyWorn(cluster.catalog, 1e12), true, 'nobody knows how old it is')
+  cluster.apply(beginKeyChange(cluster.catalog, 'new', 1e12))
+  assert.equal(isKeyWorn(cluster.catalog, 1e12 + 13 * hourMs), false, 'a change is under way')
+  cluster.apply(keyChangeDue(cluster.catalog, 1e12 + 20_000))
+  cluster.apply(keyChangeDue(cluster.catalog, 1e12 + 40_000))
+  assert.equal(isKeyWorn(cluster.catalog, 1e12 + 11 * hourMs), false)
+  assert.equal(isKeyWorn(cluster.catalog, 1e12 + 12 * hourMs + 40_000), true)
 })
