@@ -14,6 +14,42 @@ export interface ClusterAuthority {
   readonly unlockKey?: string
 }
 
+/** The authority as it is now: how it was founded, and what its rotation has made of it. */
+export interface PresentAuthority extends ClusterAuthority {
+  /** Signs certificates now, and `caKeyPem` is its key; another than the root, perhaps. */
+  readonly signerPem: string
+  /** What a node shows between its own certificate and the roots. */
+  readonly chainPem: readonly string[]
+  /** Roots that count now. */
+  readonly trustedPem: readonly string[]
+}
+
+/** What every node has to know of the authority. */
+export interface AuthorityTrust {
+  readonly trustedPem: readonly string[]
+  /** Signs certificates now. */
+  readonly signerPem: string
+  /** The authority is being replaced. */
+  readonly rotation: RotationMark | null
+}
+
+/** Up to where a rotation has got, or a node with it. */
+export interface RotationMark {
+  readonly id: string
+  /** The next root is trusted; then it issues, too. */
+  readonly step: 'trust' | 'issue'
+}
+
+/** What the leader knows that is not in the catalog. */
+export interface RotationSeen {
+  readonly nowMs: number
+  /** What that node has said that it has done. */
+  readonly markOf: (node: NodeId) => RotationMark | null
+  readonly isDown: (node: NodeId) => boolean
+  /** Newly drawn, for when it ends. */
+  readonly joinSecrets: ClusterAuthority['joinSecrets']
+}
+
 /** What a node says of itself when it joins. */
 export interface Newcomer {
   readonly node: NodeId
@@ -49,7 +85,11 @@ export interface MeshPolicy {
   roleOf(catalog: CatalogReader, node: NodeId): NodeRole | null
   members(catalog: CatalogReader): readonly MemberAddress[]
   /** Null on a worker's projection. */
-  authority(catalog: CatalogReader): ClusterAuthority | null
+  authority(catalog: CatalogReader): PresentAuthority | null
+  /** Also on a worker; null where it is not known yet. */
+  authorityTrust(catalog: CatalogReader): AuthorityTrust | null
+  /** The next step of a rotation of the authority, when it is due; the leader asks now and then. */
+  rotationDue(catalog: CatalogReader, seen: RotationSeen): readonly Change[]
   /** The first transaction of a new cluster. */
   found(authority: ClusterAuthority, founder: Newcomer, atMs: number): readonly Change[]
   admit(newcomer: Newcomer, atMs: number): readonly Change[]

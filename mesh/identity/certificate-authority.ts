@@ -9,7 +9,9 @@ import {
 } from 'node:crypto'
 import { assert } from '../base/assert.ts'
 import { isId, type NodeId, type NodeRole } from '../base/ids.ts'
+import { readParts } from './certificate-parts.ts'
 import * as der from './der.ts'
+import { certificatePem } from './pem.ts'
 
 const dayMs = 24 * 3600 * 1000
 const authorityDays = 20 * 365
@@ -17,6 +19,7 @@ const leafDays = 90
 /** A node whose clock is a little behind ours must not find its new certificate "not yet valid". */
 const backdatedMs = 3600 * 1000
 
+/** A root, or what a root has set under it to sign in its place. */
 export interface Authority {
   readonly caCertificatePem: string
   readonly caKeyPem: string
@@ -45,16 +48,40 @@ export function createAuthority(clusterId: string, nowMs: number): Authority {
     notBeforeMs: nowMs - backdatedMs,
     notAfterMs: nowMs + authorityDays * dayMs,
     extensions: [
-      // CA, and no CA below it; may sign certificates and revocation lists.
-      extension(der.oids.basicConstraints, der.sequence(der.boolean(true), smallInteger(0))),
-      extension(der.oids.keyUsage, der.bits(Uint8Array.of(0b0000_0110), 1)),
+      ...authorityExtensions,
       plainExtension(der.oids.subjectKeyIdentifier, der.octets(keyIdentifier(spki))),
     ],
   })
   return { caCertificatePem, caKeyPem: pkcs8Pem(privateKey) }
 }
 
-/** A node's certificate, valid for 90 days. */
+/**
+ * The next authority's name and key in a certificate of the present one: with it, whoever knows
+ * only the present one can verify what the next one issues.
+ */
+export function crossSign(present: Authority, nextPem: string, nowMs: number): string {
+  const issuer = new X509Certificate(present.caCertificatePem)
+  const next = new X509Certificate(nextPem)
+  const parts = readParts(next)
+  const ends = [issuer, next].map(({ validToDate }) => validToDate.getTime())
+  return signCertificate({
+    signer: createPrivateKey(present.caKeyPem),
+    issuer: readParts(issuer).subject,
+    subject: parts.subject,
+    spki: next.publicKey.export({ type: 'spki', format: 'der' }),
+    notBeforeMs: nowMs - backdatedMs,
+    notAfterMs: Math.min(...ends),
+    extensions: [
+      ...authorityExtensions,
+      ...(parts.keyIdentifier === null
+        ? []
+        : [plainExtension(der.oids.subjectKeyIdentifier, der.octets(parts.keyIdentifier))]),
+      ...issuerKeyIdentifier(issuer),
+    ],
+  })
+}
+
+/** A node's certificate, valid for 90 days, if its issuer is. */
 export function issueCertificate(
   authority: Authority,
   subject: LeafSubject,
@@ -62,17 +89,16 @@ export function issueCertificate(
 ): string {
   const { node, clusterId, role, peerId } = subject
   assert(isId(node) && isId(clusterId), 'node and cluster ids are 25 base-36 characters')
-  const caPublicKey = new X509Certificate(authority.caCertificatePem).publicKey
-  const caSpki = caPublicKey.export({ type: 'spki', format: 'der' })
+  const issuer = new X509Certificate(authority.caCertificatePem)
   const names = [`spiffe://${clusterId}/node/${node}`, `meshd:peer:${peerId}`, `meshd:role:${role}`]
   const uriTag = 6
   return signCertificate({
     signer: createPrivateKey(authority.caKeyPem),
-    issuer: authorityName(clusterId),
+    issuer: readParts(issuer).subject,
     subject: leafName(subject),
     spki: subject.publicKey,
     notBeforeMs: nowMs - backdatedMs,
-    notAfterMs: nowMs + leafDays * dayMs,
+    notAfterMs: Math.min(nowMs + leafDays * dayMs, issuer.validToDate.getTime()),
     extensions: [
       extension(der.oids.basicConstraints, der.sequence()),
       extension(der.oids.keyUsage, der.bits(Uint8Array.of(0b1000_0000), 7)),
@@ -81,10 +107,7 @@ export function issueCertificate(
         der.sequence(der.oid(der.oids.serverAuth), der.oid(der.oids.clientAuth)),
       ),
       plainExtension(der.oids.subjectKeyIdentifier, der.octets(keyIdentifier(subject.publicKey))),
-      plainExtension(
-        der.oids.authorityKeyIdentifier,
-        der.sequence(der.taggedBytes(0, keyIdentifier(caSpki))),
-      ),
+      ...issuerKeyIdentifier(issuer),
       plainExtension(
         der.oids.subjectAltName,
         der.sequence(...names.map((name) => der.taggedBytes(uriTag, Buffer.from(name)))),
@@ -105,7 +128,10 @@ interface Unsigned {
 
 function signCertificate(given: Unsigned): string {
   const version3 = 2
-  const algorithm = der.sequence(der.oid(der.oids.ecdsaWithSha256))
+  const isRsa = given.signer.asymmetricKeyType === 'rsa'
+  const algorithm = isRsa
+    ? der.sequence(der.oid(der.oids.sha256WithRsa), der.nothing())
+    : der.sequence(der.oid(der.oids.ecdsaWithSha256))
   const body = der.sequence(
     der.tagged(0, smallInteger(version3)),
     der.integer(drawSerial()),
@@ -118,6 +144,20 @@ function signCertificate(given: Unsigned): string {
   )
   const signature = sign('sha256', der.toBytes(body), given.signer)
   return certificatePem(der.toBytes(der.sequence(body, algorithm, der.bits(signature))))
+}
+
+/** CA, and no CA below it; may sign certificates and revocation lists. */
+const authorityExtensions: readonly der.Der[] = [
+  extension(der.oids.basicConstraints, der.sequence(der.boolean(true), smallInteger(0))),
+  extension(der.oids.keyUsage, der.bits(Uint8Array.of(0b0000_0110), 1)),
+]
+
+/** As the issuer's own certificate has it: others compute it in other ways than we do. */
+function issuerKeyIdentifier(issuer: X509Certificate): der.Der[] {
+  const { keyIdentifier: known } = readParts(issuer)
+  if (known === null) return []
+  const value = der.sequence(der.taggedBytes(0, known))
+  return [plainExtension(der.oids.authorityKeyIdentifier, value)]
 }
 
 function extension(id: string, value: der.Der): der.Der {
@@ -136,7 +176,9 @@ function drawSerial(): Uint8Array {
   return serial
 }
 
-const smallInteger = (value: number): der.Der => der.integer(Uint8Array.of(value))
+function smallInteger(value: number): der.Der {
+  return der.integer(Uint8Array.of(value))
+}
 
 const keyIdentifier = (spki: Uint8Array): Uint8Array =>
   createHash('sha256').update(spki).digest().subarray(0, 20)
@@ -158,11 +200,3 @@ const leafName = (subject: LeafSubject): der.Der =>
   )
 
 const pkcs8Pem = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' })
-
-function certificatePem(bytes: Uint8Array): string {
-  const lines =
-    Buffer.from(bytes)
-      .toString('base64')
-      .match(/.{1,64}/g) ?? []
-  return `-----BEGIN CERTIFICATE-----\n${lines.join('\n')}\n-----END CERTIFICATE-----\n`
-}

@@ -11,6 +11,7 @@ const { Class, Type } = asn1
 
 export const oids = {
   ecdsaWithSha256: '1.2.840.10045.4.3.2',
+  sha256WithRsa: '1.2.840.113549.1.1.11',
   commonName: '2.5.4.3',
   organization: '2.5.4.10',
   organizationalUnit: '2.5.4.11',
@@ -41,6 +42,8 @@ export const integer = (bytes: Uint8Array): Der => primitive(Type.INTEGER, bytes
 
 export const boolean = (value: boolean): Der =>
   primitive(Type.BOOLEAN, Uint8Array.of(value ? 0xff : 0))
+
+export const nothing = (): Der => primitive(Type.NULL, new Uint8Array(0))
 
 export const octets = (bytes: Uint8Array): Der => primitive(Type.OCTETSTRING, bytes)
 

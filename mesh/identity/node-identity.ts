@@ -3,6 +3,10 @@ import { X509Certificate } from 'node:crypto'
 import { isId, nodeId, type NodeId, type NodeRole } from '../base/ids.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { Random } from '../base/random.ts'
+import { caDigest } from './join-token.ts'
+import { isIssuedBy } from './verify-peer.ts'
+
+const formerKept = 8
 
 /** All that a node needs to prove itself, and to check others. */
 export interface NodeIdentity {
@@ -10,10 +14,13 @@ export interface NodeIdentity {
   readonly clusterId: string
   readonly role: NodeRole
   readonly peerId: string
+  /** Followed by what leads from it to an authority that others may know. */
   readonly certificatePem: string
   readonly tlsKeyPem: string
   /** More than one while the authority is being replaced. */
   readonly caCertificatesPem: readonly string[]
+  /** Digests of authorities that are trusted no more, the latest first: join tokens of before name them. */
+  readonly formerDigests?: readonly string[]
   /** Ed25519, in libp2p's protobuf form. */
   readonly libp2pPrivateKey: Uint8Array
 }
@@ -41,6 +48,7 @@ export const identityFile: z.ZodType<NodeIdentity> = z
     certificatePem: pem.refine(isCertificate, 'must be a certificate'),
     tlsKeyPem: pem,
     caCertificatesPem: z.array(pem.refine(isCertificate, 'must be a certificate')).min(1),
+    formerDigests: z.array(z.string()).max(formerKept).optional(),
     libp2pPrivateKey: z.base64().transform((text) => Uint8Array.from(Buffer.from(text, 'base64'))),
   })
   .transform((file) => ({
@@ -51,8 +59,20 @@ export const identityFile: z.ZodType<NodeIdentity> = z
     certificatePem: file.certificatePem,
     tlsKeyPem: file.tlsKeyPem,
     caCertificatesPem: file.caCertificatesPem,
+    ...(file.formerDigests !== undefined && { formerDigests: file.formerDigests }),
     libp2pPrivateKey: file.libp2pPrivateKey,
   }))
+
+/** The same node with other roots; it still knows those that it had, by their digests. */
+export function withAuthorities(
+  identity: NodeIdentity,
+  caCertificatesPem: readonly string[],
+): NodeIdentity {
+  const dropped = identity.caCertificatesPem.filter((pem) => !caCertificatesPem.includes(pem))
+  if (dropped.length === 0) return { ...identity, caCertificatesPem }
+  const known = [...dropped.map(caDigest), ...(identity.formerDigests ?? [])]
+  return { ...identity, caCertificatesPem, formerDigests: known.slice(0, formerKept) }
+}
 
 function isCertificate(text: string): boolean {
   try {
@@ -61,6 +81,10 @@ function isCertificate(text: string): boolean {
     return false
   }
 }
+
+/** Whether that authority has issued the node's certificate. */
+export const isIssuedWith = ({ certificatePem }: NodeIdentity, signerPem: string): boolean =>
+  isIssuedBy(new X509Certificate(certificatePem), new X509Certificate(signerPem))
 
 /** When to ask for the next certificate: drawn between 50 and 80 % of this one's life. */
 export function renewalTimeMs(certificatePem: string, random: Random): number {

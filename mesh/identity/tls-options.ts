@@ -1,4 +1,4 @@
-import { constants } from 'node:crypto'
+import { constants, type X509Certificate } from 'node:crypto'
 import type { ConnectionOptions, SecureContextOptions, TlsOptions, TLSSocket } from 'node:tls'
 import type { NodeIdentity } from './node-identity.ts'
 import type { PeerIdentity } from './peer-identity.ts'
@@ -12,7 +12,7 @@ const memberOptions = (identity: NodeIdentity): SecureContextOptions => ({
   minVersion: 'TLSv1.3',
 })
 
-/** Leaf, then authority: what a newcomer needs to check the token's digest. */
+/** Leaf, what leads from it to an authority, then that: a newcomer checks the token's digest. */
 const certificateChain = (identity: NodeIdentity): string =>
   [identity.certificatePem, ...identity.caCertificatesPem].join('')
 
@@ -61,5 +61,20 @@ export const trustOf = (identity: NodeIdentity, nowMs: number): PeerTrust => ({
 
 /** Who is at the other end, verified by hand; after `secure`, `secureConnect` or `secureConnection`. */
 export function authenticatedPeer(socket: TLSSocket, trust: PeerTrust): PeerIdentity | PeerRefused {
-  return verifyPeer(socket.getPeerX509Certificate()?.raw, trust)
+  const [certificate, ...shown] = shownCertificates(socket)
+  return verifyPeer(certificate?.raw, trust, shown)
+}
+
+/** More than any node shows: a peer must not make us read for ever. */
+const maxShown = 16
+
+/** What the peer showed, in its order, its own first; nothing of it is verified. */
+export function shownCertificates(socket: TLSSocket): readonly X509Certificate[] {
+  const shown: X509Certificate[] = []
+  let next = socket.getPeerX509Certificate()
+  while (next !== undefined && shown.length < maxShown) {
+    shown.push(next)
+    next = next.issuerCertificate
+  }
+  return shown
 }

@@ -16,16 +16,21 @@ export interface PeerRefused {
 }
 
 const maxCertificateBytes = 8192
+/** An intermediate, some cross certificates and roots; beyond that nobody is listened to. */
+const maxShown = 8
 const peerIdPattern = /^[A-Za-z0-9]{40,70}$/
 
 /**
  * The one place where a certificate becomes an identity. Done by hand on both sides of every
  * connection, since a raw `TLSSocket` on the server side accepts a foreign authority's certificate,
- * and a resumed session skips `checkServerIdentity`.
+ * and a resumed session skips `checkServerIdentity`. `shown` is what the peer says leads from its
+ * certificate to an authority that we trust: an intermediate, or that authority's word for its
+ * successor.
  */
 export function verifyPeer(
   rawDer: Uint8Array | undefined,
   trust: PeerTrust,
+  shown: readonly X509Certificate[] = [],
 ): PeerIdentity | PeerRefused {
   if (rawDer === undefined || rawDer.length === 0) return { refused: 'no certificate' }
   if (rawDer.length > maxCertificateBytes) return { refused: 'the certificate is too large' }
@@ -35,12 +40,41 @@ export function verifyPeer(
   } catch {
     return { refused: 'the certificate cannot be read' }
   }
-  if (!trust.caCertificatesPem.some((pem) => isIssuedBy(certificate, new X509Certificate(pem)))) {
+  if (!isTrusted(certificate, trust, shown)) {
     return { refused: 'not issued by the authority of this cluster' }
   }
   if (certificate.ca) return { refused: 'the certificate of an authority is not a node' }
   const dates = checkDates(certificate, trust.nowMs)
   return dates ?? readIdentity(certificate, trust.clusterId)
+}
+
+/**
+ * Whether a way leads from the certificate to an authority that we trust. Each certificate that is
+ * shown is taken at most once, so there is an end to it. An authority's path length does not count
+ * here: its successor stands beside it, not under it.
+ */
+function isTrusted(
+  certificate: X509Certificate,
+  { caCertificatesPem, nowMs }: PeerTrust,
+  shown: readonly X509Certificate[],
+): boolean {
+  const authorities = caCertificatesPem.map((pem) => new X509Certificate(pem))
+  let left = shown.slice(0, maxShown).filter((each) => mayIssue(each, nowMs))
+  let reached = [certificate]
+  while (reached.length > 0) {
+    const ends = reached
+    if (authorities.some((authority) => ends.some((each) => isIssuedBy(each, authority)))) {
+      return true
+    }
+    reached = left.filter((issuer) => ends.some((each) => isIssuedBy(each, issuer)))
+    left = left.filter((each) => !reached.includes(each))
+  }
+  return false
+}
+
+function mayIssue(certificate: X509Certificate, nowMs: number): boolean {
+  const isSmall = certificate.raw.length <= maxCertificateBytes
+  return isSmall && certificate.ca && checkDates(certificate, nowMs) === null
 }
 
 /** Names, key identifiers and signature; says nothing about dates. */
@@ -72,6 +106,10 @@ function readIdentity(certificate: X509Certificate, clusterId: string): PeerIden
     notAfterMs: certificate.validToDate.getTime(),
   }
 }
+
+/** Of which cluster the certificate says to be, nothing of it verified; null when of none. */
+export const clusterOf = (certificate: X509Certificate): string | null =>
+  readNames(certificate.subjectAltName ?? '')?.cluster ?? null
 
 interface Names {
   readonly cluster: string

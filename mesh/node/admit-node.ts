@@ -5,12 +5,12 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import type { ClusterAuthority, MeshPolicy, Newcomer } from '../catalog/policy.ts'
 import type { ApplyResult, CatalogReader, Change } from '../catalog/types.ts'
-import { issueCertificate } from '../identity/certificate-authority.ts'
 import { checkCertificateRequest } from '../identity/certificate-request.ts'
 import { isSameSecret } from '../identity/join-token.ts'
 import { keyDigest } from '../identity/key-digest.ts'
 import { knock, type Door } from '../transport/knock.ts'
 import { withSeenHost, type JoinReply, type JoinRequest } from '../wire/join-message.ts'
+import { issueChain } from './issue-chain.ts'
 import { raftIdOf } from './raft-id.ts'
 
 export interface AdmitDeps {
@@ -72,7 +72,7 @@ async function admit(
   if (result.kind === 'refused') return refuse(`the cluster refused it: ${result.refusal.code}`)
   const { node, name } = newcomer
   deps.log.info({ node, name, role, remote: remoteHost }, 'node admitted')
-  const { clusterId, caCertificatePem, gossipKeys } = authority
+  const { clusterId, trustedPem, gossipKeys } = authority
   const nowMs = deps.clock.nowMs()
   const subject = { node, clusterId, role, ...keys }
   return {
@@ -80,8 +80,8 @@ async function admit(
     nodeId: node,
     clusterId,
     role,
-    certificatePem: issueCertificate(authority, subject, nowMs),
-    caCertificatePem,
+    certificatePem: issueChain(authority, subject, nowMs),
+    caCertificatesPem: trustedPem,
     gossipKeys,
     members: deps.policy.members(deps.catalog()),
     nowMs,

@@ -4,9 +4,9 @@ import type { Log } from '../base/log.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { MeshPolicy } from '../catalog/policy.ts'
 import type { CatalogReader } from '../catalog/types.ts'
-import { issueCertificate } from '../identity/certificate-authority.ts'
 import { checkCertificateRequest } from '../identity/certificate-request.ts'
 import type { RenewalReply, RenewalRequest } from '../wire/renewal-message.ts'
+import { issueChain } from './issue-chain.ts'
 import { raftIdOf } from './raft-id.ts'
 
 export interface AnswerRenewalDeps {
@@ -51,15 +51,15 @@ export async function answerRenewal(
   if (role === 'worker' && deps.isRaftMember(node)) {
     return { kind: 'wait', reason: 'Raft still counts on this node' }
   }
-  const { clusterId, caCertificatePem } = authority
+  const { clusterId, trustedPem } = authority
   const subject = { node, clusterId, role, ...keys }
   deps.log.info({ node, name: member.name, role }, 'certificate issued')
   return {
     kind: 'issued',
     role,
     raftId,
-    certificatePem: issueCertificate(authority, subject, deps.clock.nowMs()),
-    caCertificatesPem: [caCertificatePem],
+    certificatePem: issueChain(authority, subject, deps.clock.nowMs()),
+    caCertificatesPem: trustedPem,
   }
 }
 

@@ -64,7 +64,8 @@ function resume(state: NodeState, join: JoinTarget | null, deps: MeshNodeDeps): 
   if ('refused' in token) {
     throw new MeshError({ code: 'join/token-malformed', reason: token.refused })
   }
-  const digests = state.identity.caCertificatesPem.map(caDigest)
+  const { caCertificatesPem, formerDigests = [] } = state.identity
+  const digests = [...caCertificatesPem.map(caDigest), ...formerDigests]
   if (!digests.includes(token.caDigest)) {
     throw new MeshError({ code: 'join/member-elsewhere', node: state.identity.nodeId })
   }

@@ -42,7 +42,7 @@ export async function joinCluster(
     deps.log.warn(joined.clockWarning, "this machine's clock differs from the manager's")
   }
   await warnOfClosedDoors(joined.accepted.members, deps.log)
-  const { nodeId, clusterId, role, certificatePem, caCertificatePem } = joined.accepted
+  const { nodeId, clusterId, role, certificatePem, caCertificatesPem } = joined.accepted
   return {
     identity: {
       nodeId,
@@ -51,7 +51,7 @@ export async function joinCluster(
       peerId: keys.peerId,
       certificatePem,
       tlsKeyPem: keys.tlsKeyPem,
-      caCertificatesPem: [caCertificatePem],
+      caCertificatesPem,
       libp2pPrivateKey: keys.libp2pPrivateKey,
     },
     acquaintance: { gossipKeys: joined.accepted.gossipKeys, members: joined.accepted.members },

@@ -12,6 +12,7 @@ import type { JoinReply, JoinRequest } from '../wire/join-message.ts'
 import type { RenewalReply, RenewalRequest } from '../wire/renewal-message.ts'
 import { admitNode } from './admit-node.ts'
 import { answerRenewal } from './answer-renewal.ts'
+import { AuthorityWatch } from './authority-watch.ts'
 import type { CurrentTable } from './current-table.ts'
 import type { DiscoveryDriver } from './discovery-driver.ts'
 import type { MembershipDriver } from './membership-driver.ts'
@@ -41,6 +42,7 @@ export class LocalMeshNode implements MeshNode {
   readonly #parts: MeshParts
   readonly #deps: MeshNodeDeps
   readonly #renewals: Renewals
+  readonly #authority: AuthorityWatch
   readonly #unwatch: () => void
   readonly #removal = Promise.withResolvers<void>()
   #saving: Promise<void> = Promise.resolve()
@@ -58,6 +60,12 @@ export class LocalMeshNode implements MeshNode {
       ...deps,
       answer: (request) => this.answerRenewal(request),
       removed: () => this.#removed(),
+    })
+    this.#authority = new AuthorityWatch({
+      ...parts,
+      ...deps,
+      log: deps.log.child('authority'),
+      propose: (changes) => this.propose(changes),
     })
     const { table } = parts.standing
     const ends = [
@@ -183,6 +191,7 @@ export class LocalMeshNode implements MeshNode {
   async stop(): Promise<void> {
     this.#unwatch()
     this.#renewals.stop()
+    this.#authority.stop()
     await this.handOver()
     await this.#parts.membership.leave()
     this.#parts.membership.stop()

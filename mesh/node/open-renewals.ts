@@ -5,7 +5,7 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import type { MemberAddress, MeshPolicy } from '../catalog/policy.ts'
 import { createCertificateRequest } from '../identity/certificate-request.ts'
-import { renewalTimeMs } from '../identity/node-identity.ts'
+import { isIssuedWith, renewalTimeMs } from '../identity/node-identity.ts'
 import { requestRenewal } from '../transport/renewal-client.ts'
 import type { RenewalReply, RenewalRequest } from '../wire/renewal-message.ts'
 import { Renewals, type RenewalReason } from './renewals.ts'
@@ -40,11 +40,18 @@ export function openRenewals(deps: OpenRenewalsDeps): Renewals {
     log: deps.log.child('renewal'),
     renewAtMs: () => renewAtMs,
     hasOtherRole: () => hasOtherRole(deps),
+    hasOtherIssuer: () => hasOtherIssuer(deps),
     isInTouch: () => standing.isInTouch,
     ask: (reason) => ask(reason, deps),
     take: (reply) => standing.take(reply),
   })
 }
+
+/** For these a manager needs nobody else; it may be the only one. */
+const ownReasons: ReadonlySet<RenewalReason> = new Set([
+  'its time has come',
+  'another authority issues',
+])
 
 function hasOtherRole({ standing, policy }: OpenRenewalsDeps): boolean {
   const catalog = standing.table.catalog()
@@ -55,6 +62,11 @@ function hasOtherRole({ standing, policy }: OpenRenewalsDeps): boolean {
   return wanted !== role
 }
 
+function hasOtherIssuer({ standing, policy }: OpenRenewalsDeps): boolean {
+  const trust = policy.authorityTrust(standing.table.catalog())
+  return trust !== null && !isIssuedWith(standing.identity, trust.signerPem)
+}
+
 function ask(reason: RenewalReason, deps: OpenRenewalsDeps): Promise<RenewalReply | null> {
   const { identity } = deps.standing
   const request: RenewalRequest = {
@@ -62,7 +74,7 @@ function ask(reason: RenewalReason, deps: OpenRenewalsDeps): Promise<RenewalRepl
     node: identity.nodeId,
     certificateRequest: createCertificateRequest(identity),
   }
-  const isOwnBusiness = reason === 'its time has come' && deps.standing.role === 'manager'
+  const isOwnBusiness = ownReasons.has(reason) && deps.standing.role === 'manager'
   return isOwnBusiness ? deps.answer(request) : askOther(request, deps)
 }
 

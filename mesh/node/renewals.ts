@@ -12,7 +12,14 @@ const retryMsMax = 60_000
 /** Elections and restarts of managers take less. */
 const outOfTouchMs = 5000
 
-export type RenewalReason = 'its time has come' | 'the role differs' | 'out of touch'
+/** All nodes hear in one moment that another authority issues; not all are to ask in it. */
+const issuerDelayMsMax = 3000
+
+export type RenewalReason =
+  | 'its time has come'
+  | 'the role differs'
+  | 'another authority issues'
+  | 'out of touch'
 
 export interface RenewalsDeps {
   readonly clock: Clock
@@ -22,6 +29,8 @@ export interface RenewalsDeps {
   readonly renewAtMs: () => number
   /** The catalog says that this node is something else than its certificate says. */
   readonly hasOtherRole: () => boolean
+  /** The catalog says that another authority issues certificates than the one of this node's. */
+  readonly hasOtherIssuer: () => boolean
   /** A leader or a feed is heard. */
   readonly isInTouch: () => boolean
   /** Asks some manager; null when there is none to ask. */
@@ -41,6 +50,7 @@ export class Renewals {
   readonly #stopChecks: () => void
   #failures = 0
   #notBeforeMs = 0
+  #issuerNotBeforeMs: number | null = null
   #inTouchMs: number
   #isAsking = false
   #isOver = false
@@ -69,7 +79,15 @@ export class Renewals {
     const { clock, renewAtMs, hasOtherRole } = this.#deps
     if (hasOtherRole()) return 'the role differs'
     if (clock.nowMs() >= renewAtMs()) return 'its time has come'
+    if (this.#isTimeForIssuer(nowMs)) return 'another authority issues'
     return nowMs - this.#inTouchMs >= outOfTouchMs ? 'out of touch' : null
+  }
+
+  #isTimeForIssuer(nowMs: number): boolean {
+    const { hasOtherIssuer, isInTouch, random } = this.#deps
+    if (!isInTouch() || !hasOtherIssuer()) this.#issuerNotBeforeMs = null
+    else this.#issuerNotBeforeMs ??= nowMs + random.below(issuerDelayMsMax)
+    return this.#issuerNotBeforeMs !== null && nowMs >= this.#issuerNotBeforeMs
   }
 
   async #attempt(reason: RenewalReason): Promise<void> {

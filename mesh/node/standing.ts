@@ -1,5 +1,5 @@
 import type { NodeId, NodeRole } from '../base/ids.ts'
-import type { NodeIdentity } from '../identity/node-identity.ts'
+import { withAuthorities, type NodeIdentity } from '../identity/node-identity.ts'
 import type { RaftId } from '../raft/types.ts'
 import type { RenewalIssued } from '../wire/renewal-message.ts'
 import { CurrentTable } from './current-table.ts'
@@ -77,6 +77,16 @@ export class Standing {
     return change
   }
 
+  /** From now on these roots count, and no others. */
+  trust(caCertificatesPem: readonly string[]): Promise<void> {
+    const change = this.#changing.then(async () => {
+      if (this.#isStopped) return
+      await this.#adopt(withAuthorities(this.#identity, caCertificatesPem))
+    })
+    this.#changing = change.catch(() => {})
+    return change
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true
     await this.#changing
@@ -87,7 +97,8 @@ export class Standing {
   async #take({ role, raftId, ...certificates }: RenewalIssued): Promise<void> {
     if (this.#isStopped) return
     const { certificatePem, caCertificatesPem } = certificates
-    const identity = { ...this.#identity, role, certificatePem, caCertificatesPem }
+    const known = withAuthorities(this.#identity, caCertificatesPem)
+    const identity = { ...known, role, certificatePem }
     if (role === 'worker') await this.#becomeWorker(identity)
     else if ((this.#coming ?? this.#part).raftId === raftId) await this.#adopt(identity)
     else await this.#becomeManager(identity, raftId)

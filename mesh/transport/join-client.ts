@@ -1,9 +1,10 @@
-import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { Clock } from '../base/clock.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import { caDigest, parseJoinToken, type JoinToken } from '../identity/join-token.ts'
-import { isIssuedBy, verifyPeer } from '../identity/verify-peer.ts'
+import { readChain } from '../identity/pem.ts'
+import { shownCertificates } from '../identity/tls-options.ts'
+import { clusterOf, verifyPeer } from '../identity/verify-peer.ts'
 import {
   joinReply,
   maxJoinReplyBytes,
@@ -77,38 +78,22 @@ async function openSocket({ host, port, timeoutMs, clock }: JoinOptions): Promis
 
 /** The id of the cluster that the server belongs to, once it is the token's cluster. */
 function checkServer(socket: TLSSocket, token: JoinToken, nowMs: number): string {
-  const shown = socket.getPeerCertificate(true)
-  const leaf = readCertificate(shown.raw)
-  const authority = readCertificate(shown.issuerCertificate?.raw)
-  if (socket.alpnProtocol !== joinAlpn || leaf === null || authority === null) {
+  const [leaf, ...above] = shownCertificates(socket)
+  const clusterId = leaf === undefined ? null : clusterOf(leaf)
+  if (socket.alpnProtocol !== joinAlpn || clusterId === null || above.length === 0) {
     throw new MeshError({ code: 'join/server-not-trusted', reason: 'not a node of a cluster' })
   }
-  const authorityPem = authority.toString()
-  if (caDigest(authorityPem) !== token.caDigest) {
+  const authority = above.map(String).find((pem) => caDigest(pem) === token.caDigest)
+  if (authority === undefined) {
     throw new MeshError({
       code: 'join/other-cluster',
-      reason: 'the server belongs to another cluster than the token',
+      reason: 'the server belongs to another cluster than the token, or the token is out of date',
     })
   }
-  const [, clusterId] = /^O=([0-9a-z]{25})$/m.exec(authority.subject) ?? []
-  if (clusterId === undefined || !isIssuedBy(leaf, authority)) {
-    throw new MeshError({
-      code: 'join/server-not-trusted',
-      reason: 'the certificate was not issued by the authority of the token',
-    })
-  }
-  const server = verifyPeer(leaf.raw, { caCertificatesPem: [authorityPem], clusterId, nowMs })
+  const server = verifyPeer(leaf?.raw, { caCertificatesPem: [authority], clusterId, nowMs }, above)
   const reason = 'refused' in server ? server.refused : null
   if (reason !== null) throw new MeshError({ code: 'join/server-not-trusted', reason })
   return clusterId
-}
-
-function readCertificate(raw: Uint8Array | undefined): X509Certificate | null {
-  try {
-    return raw === undefined ? null : new X509Certificate(raw)
-  } catch {
-    return null
-  }
 }
 
 async function readReply(socket: TLSSocket, options: JoinOptions): Promise<JoinReply> {
@@ -136,15 +121,15 @@ interface Expected {
 /** What we got must be a certificate of this cluster for us: we could not use another one. */
 function checkReply(reply: JoinAccepted, expected: Expected): void {
   const { token, clusterId, peerId, options } = expected
-  const leaf = readCertificate(Buffer.from(reply.certificatePem))
-  const authority = readCertificate(Buffer.from(reply.caCertificatePem))
-  if (leaf === null || authority === null) throw badReply('a certificate cannot be read')
-  if (caDigest(reply.caCertificatePem) !== token.caDigest) throw badReply('another authority')
-  const self = verifyPeer(leaf.raw, {
-    caCertificatesPem: [reply.caCertificatePem],
-    clusterId,
-    nowMs: options.clock.nowMs(),
-  })
+  const [leaf, ...above] = readChain(reply.certificatePem) ?? []
+  const authorities = reply.caCertificatesPem.map(readChain)
+  if (leaf === undefined || !authorities.every((each) => each?.length === 1)) {
+    throw badReply('a certificate cannot be read')
+  }
+  const pinned = reply.caCertificatesPem.find((pem) => caDigest(pem) === token.caDigest)
+  if (pinned === undefined) throw badReply('another authority')
+  const trust = { caCertificatesPem: [pinned], clusterId, nowMs: options.clock.nowMs() }
+  const self = verifyPeer(leaf.raw, trust, above)
   if ('refused' in self) throw badReply(self.refused)
   if (self.nodeId !== reply.nodeId || self.peerId !== peerId || self.role !== reply.role) {
     throw badReply('the certificate names somebody else')

@@ -3,6 +3,7 @@ import type { NodeId } from '../base/ids.ts'
 import { MeshError } from '../base/mesh-error.ts'
 import type { NodeIdentity } from '../identity/node-identity.ts'
 import { authenticatedPeer, trustOf } from '../identity/tls-options.ts'
+import { readChain } from '../identity/pem.ts'
 import { verifyPeer } from '../identity/verify-peer.ts'
 import {
   maxRenewalReplyBytes,
@@ -52,8 +53,13 @@ export async function requestRenewal(options: RenewalOptions): Promise<RenewalRe
 
 /** It must be a certificate for us, by an authority that we trust: we could not use another one. */
 function checkIssued(reply: RenewalIssued, { identity, clock }: RenewalOptions): void {
-  const raw = Buffer.from(reply.certificatePem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
-  const self = verifyPeer(raw, trustOf(identity, clock.nowMs()))
+  const chain = readChain(reply.certificatePem)
+  if (chain === null) throw notTrusted('the certificate cannot be read')
+  if (!reply.caCertificatesPem.every((pem) => readChain(pem)?.length === 1)) {
+    throw notTrusted('an authority cannot be read')
+  }
+  const [leaf, ...above] = chain
+  const self = verifyPeer(leaf?.raw, trustOf(identity, clock.nowMs()), above)
   if ('refused' in self) throw notTrusted(self.refused)
   if (self.nodeId !== identity.nodeId || self.peerId !== identity.peerId) {
     throw notTrusted('the certificate names somebody else')

@@ -48,8 +48,10 @@ export interface JoinAccepted {
   readonly nodeId: NodeId
   readonly clusterId: string
   readonly role: NodeRole
+  /** Followed by what leads from it to an authority. */
   readonly certificatePem: string
-  readonly caCertificatePem: string
+  /** The one that the token pins, and its successor while that takes over. */
+  readonly caCertificatesPem: readonly string[]
   /** AES-256 keys, base64; the first one seals. */
   readonly gossipKeys: readonly string[]
   readonly members: readonly MemberAddress[]
@@ -106,6 +108,8 @@ export const joinRequest: z.ZodType<JoinRequest> = z.object({
 })
 
 const pem = z.string().min(1).max(8192)
+/** A certificate, and a few above it. */
+export const chainText = z.string().min(1).max(40_000)
 
 export const joinReply: z.ZodType<JoinReply> = z.discriminatedUnion('kind', [
   z.object({
@@ -113,8 +117,8 @@ export const joinReply: z.ZodType<JoinReply> = z.discriminatedUnion('kind', [
     nodeId: nodeIdText,
     clusterId: z.string().refine(isId, 'must be a cluster id'),
     role: z.enum(['manager', 'worker']),
-    certificatePem: pem,
-    caCertificatePem: pem,
+    certificatePem: chainText,
+    caCertificatesPem: z.array(pem).min(1).max(4),
     gossipKeys: z.array(base64(44)).min(1).max(8),
     members: z.array(memberAddress).max(1000),
     nowMs: z.number(),

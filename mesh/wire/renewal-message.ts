@@ -1,10 +1,10 @@
 import * as z from 'zod'
 import type { NodeId, NodeRole } from '../base/ids.ts'
-import { certificateRequest, type CertificateRequest } from './join-message.ts'
+import { certificateRequest, chainText, type CertificateRequest } from './join-message.ts'
 import { nodeIdText } from './member-address.ts'
 
 export const maxRenewalRequestBytes = 4096
-export const maxRenewalReplyBytes = 64 * 1024
+export const maxRenewalReplyBytes = 128 * 1024
 
 /**
  * A member asks a manager what it is now, and for a certificate that says so. The proofs in the
@@ -23,6 +23,7 @@ export interface RenewalIssued {
   readonly role: NodeRole
   /** By which Raft knows it, when it is a manager. */
   readonly raftId: number
+  /** Followed by what leads from it to an authority. */
   readonly certificatePem: string
   readonly caCertificatesPem: readonly string[]
 }
@@ -49,7 +50,7 @@ export const renewalReply: z.ZodType<RenewalReply> = z.discriminatedUnion('kind'
     kind: z.literal('issued'),
     role: z.enum(['manager', 'worker']),
     raftId: z.int().positive(),
-    certificatePem: pem,
+    certificatePem: chainText,
     caCertificatesPem: z.array(pem).min(1).max(4),
   }),
   z.object({ kind: z.literal('removed') }),

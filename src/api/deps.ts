@@ -4,6 +4,8 @@ import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { MeshNode } from '../../mesh/node/mesh-node.ts'
+import type { CatalogReader } from '../../mesh/catalog/types.ts'
+import type { NextRoot } from '../model/authority-rotation.ts'
 import type { ClusterView } from '../model/observed.ts'
 import type { EventLog } from './event-log.ts'
 import type { Metric } from './exposition.ts'
@@ -50,6 +52,12 @@ export interface ApiDeps {
   /** A new key for the lock of managers' keys. */
   readonly drawUnlockKey: () => string
   readonly joinToken: (caCertificatePem: string, secret: string) => string
+  /** The authority that takes over from the present one: the given one, or a new one. */
+  readonly nextRoot: (
+    given: { readonly certificatesPem: string; readonly keyPem: string } | null,
+    catalog: CatalogReader,
+    drawn: { readonly id: string; readonly nowMs: number },
+  ) => NextRoot | { readonly refused: string }
   readonly clock: Clock
   readonly random: Random
   readonly log: Log

@@ -14,6 +14,7 @@ import { all, type Found } from './lookup.ts'
 import { envelope } from './render.ts'
 import { readJson } from './request-body.ts'
 import { firstDifference } from './same-value.ts'
+import { authorityWish, withoutWish, withRotation } from './swarm-authority.ts'
 
 export function findCluster(view: ClusterView): Found<Cluster> | null {
   return all<Cluster>(view.catalog, 'cluster')[0] ?? null
@@ -25,7 +26,7 @@ export function renderCluster(found: Found<Cluster>, deps: ApiDeps): object {
     ...envelope(found),
     Spec: { Name: 'default', ...found.body.Spec },
     TLSInfo: { TrustRoot: found.body.CaCertificatePem },
-    RootRotationInProgress: false,
+    RootRotationInProgress: found.body.CaRotation !== undefined,
     DefaultAddrPool: null,
     SubnetSize: 0,
     DataPathPort: deps.dataPathPort,
@@ -45,14 +46,16 @@ export async function inspectSwarm(context: ApiContext, exchange: Exchange): Pro
   })
 }
 
-/** Rotates join secrets and the unlock key, locks and unlocks managers; the other settings of a swarm are fixed as yet. */
+/** Rotates join secrets, unlock key and authority, locks managers; the other settings are fixed. */
 export async function updateSwarm(context: ApiContext, exchange: Exchange): Promise<void> {
   context.refuseOnWorker()
   const { query } = exchange
   const version = requiredVersion(query)
   const submitted = await readJson(exchange.req)
-  const cluster = clusterOf(await context.currentView())
-  refuseChangedSettings(cluster.body, submitted)
+  const view = await context.currentView()
+  const cluster = clusterOf(view)
+  const wish = authorityWish(cluster.body, submitted)
+  refuseChangedSettings(cluster.body, withoutWish(cluster.body, submitted))
   const { Secrets } = cluster.body
   const { Worker, Manager } = Secrets.JoinSecrets
   const drawn = (): string => drawId(context.deps.random)
@@ -68,7 +71,8 @@ export async function updateSwarm(context: ApiContext, exchange: Exchange): Prom
       draw: context.deps.drawUnlockKey,
     },
   )
-  const body = asJson(changed)
+  const { deps } = context
+  const body = asJson(wish === null ? changed : withRotation(changed, wish, { view, deps }))
   const object = { kind: 'cluster', id: cluster.id, claims: cluster.claims, body }
   await context.write([{ kind: 'update', object, ifVersion: version }])
   exchange.res.writeHead(200, { 'content-length': 0 }).end()

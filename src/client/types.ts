@@ -191,7 +191,12 @@ export interface ApiInfo {
 }
 
 export interface ApiSwarm extends Meta {
-  readonly Spec: { readonly EncryptionConfig?: { readonly AutoLockManagers: boolean } }
+  readonly Spec: Readonly<Record<string, unknown>> & {
+    readonly CAConfig?: { readonly ForceRotate?: number }
+    readonly EncryptionConfig?: { readonly AutoLockManagers: boolean }
+  }
+  readonly TLSInfo: { readonly TrustRoot: string }
+  readonly RootRotationInProgress: boolean
   readonly JoinTokens: { readonly Worker: string; readonly Manager: string }
 }
 

@@ -1,6 +1,7 @@
 import { Command, CommanderError, type Option } from 'commander'
 import { restoreHelp, restoreSnapshot, saveSnapshot } from './cluster-commands.ts'
 import { asCommandError, describe, exitCodes } from './command-error.ts'
+import { showAuthority } from './ca-command.ts'
 import { showEvents, type EventFlags } from './events-command.ts'
 import { imageOptions } from './image-pin.ts'
 import { listIngress } from './ingress-command.ts'
@@ -236,6 +237,15 @@ function addSwarmCommands(swarm: Command, withSession: WithSession): void {
     .option('-q, --quiet', 'only print the key')
     .option('--rotate', 'make a new key; a manager that is down still starts with the old one')
     .action(withSession(unlockKey))
+  swarm
+    .command('ca')
+    .description('Print the root CA of the swarm, or replace it')
+    .option('--rotate', 'replace it: all nodes get new certificates, and join tokens change')
+    .option('--ca-cert <file>', 'the new CA in PEM; an intermediate, then its root')
+    .option('--ca-key <file>', 'its key in PEM, not encrypted')
+    .option('-d, --detach', 'do not wait for the end')
+    .option('-q, --quiet', 'no progress')
+    .action(withSession(showAuthority))
   swarm
     .command('rotate-gossip-key')
     .description('Replace the key of the gossip now; otherwise it is replaced every 12 hours')

@@ -20,6 +20,7 @@ import { EventFile } from './event-file.ts'
 import { ingressMetrics } from './ingress-metrics.ts'
 import { ingressPorts } from './ingress-ports.ts'
 import type { IngressSupervisor } from './ingress-supervisor.ts'
+import { nextRoot } from './next-root.ts'
 import { version } from './version.ts'
 
 export interface StartApiOptions {
@@ -73,6 +74,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     ingressPorts: () => (ingress.pid === null ? null : ingressPorts(ingress)),
     drawUnlockKey,
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
+    nextRoot,
   })
   scope.defer(() => api.close())
 

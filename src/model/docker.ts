@@ -236,7 +236,10 @@ export interface Cluster {
   readonly CreatedAt: string
   /** Never leaves the managers. */
   readonly Secrets: {
+    /** Of the authority that signs, which is not the root where there is an intermediate. */
     readonly CaKeyPem: string
+    /** While it is being replaced: the next one's. */
+    readonly NextCaKeyPem?: string
     readonly JoinSecrets: { readonly Manager: string; readonly Worker: string }
     /** AES-256 keys, base64; the first one seals. Every member gets them at its join. */
     readonly GossipKeys: readonly string[]
@@ -249,7 +252,25 @@ export interface Cluster {
   }
   /** All that a worker sees of `Secrets`: it gossips, too. */
   readonly GossipKeys?: readonly string[]
+  /** The root, which join tokens pin. */
   readonly CaCertificatePem: string
+  /** What the root has set under it to sign in its place. */
+  readonly CaIntermediatePem?: string
+  /** Leads from it to authorities of before, for nodes that were away all the time, newest first. */
+  readonly CaFormerPem?: readonly string[]
+  readonly CaRotation?: CaRotation
+}
+
+/** The authority is being replaced, step by step. */
+export interface CaRotation {
+  readonly Id: string
+  /** `trust`: all learn to trust the next root; `issue`: it issues, and all get new certificates. */
+  readonly Step: 'trust' | 'issue'
+  readonly AtMs: number
+  readonly CaCertificatePem: string
+  readonly CaIntermediatePem?: string
+  /** The present authority's word for the next one. */
+  readonly CrossPem: string
 }
 
 /** A port of a task on its own node, beside the ingress. */

@@ -9,8 +9,8 @@ import type {
   Newcomer,
 } from '../../mesh/catalog/policy.ts'
 import { withUnlockKey } from './autolock.ts'
+import { authorityTrust, presentAuthority, rotationDue } from './authority-rotation.ts'
 import { clusterClaims, nodeClaims } from './claims.ts'
-import { clusterOf } from './cluster-view.ts'
 import type { Cluster, Node, NodeDescription } from './docker.ts'
 import { beginKeyChange, gossipKeys, isKeyWorn, keyChangeDue } from './gossip-key-ring.ts'
 import { hostOf } from './host-port.ts'
@@ -23,7 +23,9 @@ import { rfc3339 } from './rfc3339.ts'
 export const meshPolicy: MeshPolicy = {
   roleOf: (catalog, node) => nodeById(catalog, node)?.role ?? null,
   members: (catalog) => membersAmong(catalog.list('node')),
-  authority,
+  authority: presentAuthority,
+  authorityTrust,
+  rotationDue,
   found: (given, founder, atMs) => [
     createChange('cluster', given.clusterId, clusterClaims, newCluster(given, atMs)),
     ...admit(founder),
@@ -53,19 +55,6 @@ const defaultClusterSpec: JsonObject = {
   CAConfig: { NodeCertExpiry: 90 * 24 * 3600 * 1e9 },
   TaskDefaults: {},
   EncryptionConfig: { AutoLockManagers: false },
-}
-
-function authority(catalog: CatalogReader): ClusterAuthority | null {
-  const cluster = clusterOf(catalog)
-  const secrets = cluster?.secrets
-  if (cluster === null || secrets === undefined) return null
-  return {
-    clusterId: cluster.id,
-    caCertificatePem: cluster.caCertificatePem,
-    caKeyPem: secrets.CaKeyPem,
-    joinSecrets: { manager: secrets.JoinSecrets.Manager, worker: secrets.JoinSecrets.Worker },
-    gossipKeys: secrets.GossipKeys,
-  }
 }
 
 function newCluster(given: ClusterAuthority, atMs: number): Cluster {

@@ -18,9 +18,16 @@ export function project(catalog: CatalogReader, worker: NodeId): StoredObject[] 
 }
 
 function reduceCluster(object: StoredObject): StoredObject {
-  const { CreatedAt, CaCertificatePem, Secrets } = object.body as unknown as Cluster
+  const { CreatedAt, CaCertificatePem, CaIntermediatePem, CaRotation, Secrets } =
+    object.body as unknown as Cluster
   const { GossipKeys } = Secrets
-  return withBody(object, { CreatedAt, CaCertificatePem, GossipKeys })
+  return withBody(object, {
+    CreatedAt,
+    CaCertificatePem,
+    GossipKeys,
+    ...(CaIntermediatePem !== undefined && { CaIntermediatePem }),
+    ...(CaRotation !== undefined && { CaRotation }),
+  })
 }
 
 function reduceNode(object: StoredObject, worker: NodeId): StoredObject {

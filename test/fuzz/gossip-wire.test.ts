@@ -107,7 +107,7 @@ const joinReplies: JoinReply[] = [
   { kind: 'refused', reason: 'bad token' },
   {
     ...{ kind: 'accepted', nodeId: n1, clusterId: '3'.repeat(25), role: 'worker' },
-    ...{ certificatePem: 'pem', caCertificatePem: 'pem', gossipKeys: ['c2VjcmV0'] },
+    ...{ certificatePem: 'pem', caCertificatesPem: ['pem'], gossipKeys: ['c2VjcmV0'] },
     members: [{ ...meta, node: n2, role: 'manager', peerId: '12D3KooW' }],
     ...{ nowMs: 1, yourAddress: '10.0.0.9' },
   },

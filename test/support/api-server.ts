@@ -58,6 +58,16 @@ export async function startApi(
     leave: () => {},
     drawUnlockKey: () => `SWMKEY-1-${'k'.repeat(43)}`,
     joinToken: (_pem, secret) => `SWMTKN-1-digest-${secret}`,
+    nextRoot: (given, _catalog, { id }) =>
+      given?.certificatesPem === 'BAD'
+        ? { refused: 'there is no certificate' }
+        : {
+            id,
+            rootPem: 'NEXT ROOT',
+            signerPem: 'NEXT ROOT',
+            crossPem: 'CROSS',
+            keyPem: 'NEXT KEY',
+          },
     clock: systemClock,
     random: systemRandom,
     log: silentLog,

@@ -33,6 +33,8 @@ export const testPolicy: MeshPolicy = {
   },
   members: (catalog) => catalog.list('node').map((object) => addressOf(object.id, object.body)),
   authority: () => null,
+  authorityTrust: () => null,
+  rotationDue: () => [],
   found: () => [],
   admit: () => [],
   survive: () => [],

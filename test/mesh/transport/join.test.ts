@@ -52,7 +52,7 @@ function admit(
       clusterId,
       role: 'worker',
       certificatePem: issueCertificate(authority, subject, Date.now()),
-      caCertificatePem: authority.caCertificatePem,
+      caCertificatesPem: [authority.caCertificatePem],
       gossipKeys: [Buffer.alloc(32, 7).toString('base64')],
       members: [
         {

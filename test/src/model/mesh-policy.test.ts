@@ -57,7 +57,9 @@ const founded = (): Catalog =>
 
 test('a founded cluster has its authority, its first manager and the settings of Docker', () => {
   const catalog = founded()
-  assert.deepEqual(meshPolicy.authority(catalog), authority)
+  const pem = authority.caCertificatePem
+  const present = { signerPem: pem, trustedPem: [pem], chainPem: [] }
+  assert.deepEqual(meshPolicy.authority(catalog), { ...authority, ...present })
   assert.equal(meshPolicy.roleOf(catalog, newcomer('founder').node), 'manager')
   assert.deepEqual(meshPolicy.members(catalog), [
     {

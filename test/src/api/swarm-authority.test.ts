@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startApi, type ApiServer } from '../../support/api-server.ts'
+
+interface Swarm {
+  readonly Version: { readonly Index: number }
+  readonly Spec: { readonly CAConfig: { readonly ForceRotate?: number } }
+  readonly TLSInfo: { readonly TrustRoot: string }
+  readonly RootRotationInProgress: boolean
+}
+
+const swarmOf = async (server: ApiServer): Promise<Swarm> =>
+  (await server.call('GET', '/swarm')).json as Swarm
+
+async function update(server: ApiServer, change: object): Promise<readonly [number, string]> {
+  const { Version, Spec } = await swarmOf(server)
+  const body = { ...Spec, CAConfig: { ...Spec.CAConfig, ...change } }
+  const reply = await server.call('POST', `/swarm/update?version=${Version.Index}`, body)
+  return [reply.status, reply.text]
+}
+
+test('docker’s ForceRotate begins a rotation once, and no reply holds a key', async () => {
+  await using server = await startApi()
+  assert.equal((await swarmOf(server)).RootRotationInProgress, false)
+  assert.deepEqual(await update(server, { SigningCACert: '', SigningCAKey: '' }), [200, ''])
+  assert.equal((await swarmOf(server)).RootRotationInProgress, false, 'an echo changes nothing')
+  assert.deepEqual(await update(server, { ForceRotate: 1 }), [200, ''])
+  const { text } = await server.call('GET', '/swarm')
+  const swarm = JSON.parse(text) as Swarm
+  assert.equal(swarm.RootRotationInProgress, true)
+  assert.equal(swarm.Spec.CAConfig.ForceRotate, 1)
+  assert.doesNotMatch(text + (await server.call('GET', '/info')).text, /KEY/)
+  assert.deepEqual(await update(server, {}), [200, ''], 'other changes go on meanwhile')
+  const [status, reason] = await update(server, { ForceRotate: 2 })
+  assert.equal(status, 409)
+  assert.match(reason, /under way/)
+})
+
+test('a CA that is given in part, or is none, is refused', async () => {
+  await using server = await startApi()
+  const refusals = [
+    [{ SigningCACert: 'CERT' }, 400, /without its key/],
+    [{ SigningCAKey: 'SECRET KEY' }, 400, /without its certificate/],
+    [{ SigningCACert: 'BAD', SigningCAKey: 'SECRET KEY' }, 400, /there is no certificate/],
+    [{ SigningCACert: 7 }, 400, /expected PEM/],
+    [{ ForceRotate: 'yes' }, 400, /ForceRotate/],
+    [{ ExternalCAs: [{ Protocol: 'cfssl', URL: 'https://ca.test' }] }, 501, /external CA/],
+  ] as const
+  for (const [change, expected, reason] of refusals) {
+    const [status, text] = await update(server, change)
+    assert.equal(status, expected, text)
+    assert.match(text, reason)
+    assert.doesNotMatch(text, /SECRET/)
+  }
+  assert.equal((await swarmOf(server)).RootRotationInProgress, false)
+})
