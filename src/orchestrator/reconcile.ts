@@ -54,11 +54,13 @@ export function reconcile({ view, nowMs, random, memory }: ReconcileInput): Reco
   removeTasksWithoutService(sheet)
   enforcePlacement(sheet)
   const explanations = reconcileServices(sheet, view, wake)
-  releaseTasks(sheet, { lost: found.lost, wake })
+  // A silent node on which this pass left nothing to run is not waited for either.
+  const { lost, memory: next } = findLostNodes(sheet, view.observed, { memory: found.memory, wake })
+  releaseTasks(sheet, { lost, wake })
   const historyLimit = clusterOf(view.catalog)?.taskHistoryLimit ?? defaultHistoryLimit
-  reapTasks(sheet, { lost: found.lost, historyLimit })
+  reapTasks(sheet, { lost, historyLimit })
   const changes = sheet.changes()
-  return { changes, wakeAtMs: wake.atMs, memory: found.memory, explanations }
+  return { changes, wakeAtMs: wake.atMs, memory: next, explanations }
 }
 
 /** A task whose node is lost makes room for another; one that ended is over. */

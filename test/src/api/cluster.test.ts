@@ -250,10 +250,9 @@ test('a worker answers for itself and refuses the rest, naming the managers', as
   for (const path of ['/services', '/nodes', '/tasks', '/swarm', '/networks']) {
     const answer = await server.call('GET', path)
     assert.equal(answer.status, 503, path)
-    assert.match(
-      messageOf(answer.json),
-      /not a swarm manager.*127\.0\.0\.1:2377, 127\.0\.0\.2:2377/,
-    )
+    const said = messageOf(answer.json)
+    assert.match(said, /not a swarm manager/)
+    for (const host of ['127.0.0.1', '127.0.0.2']) assert.ok(said.includes(`${host}:2377`), said)
   }
   assert.equal((await server.call('POST', '/services/create', webSpec)).status, 503)
 })

@@ -170,7 +170,10 @@ test('a manager that leads or cannot be reached any more is told of', async () =
   const [, second] = server.mesh.nodeIds
   server.mesh.leaderId = second ?? null
   const changed = [await stream.next(), await stream.next()].map(({ Actor }) => Actor.Attributes)
-  assert.deepEqual(changed, [
+  const byName = changed.toSorted((left, right) =>
+    (left['name'] ?? '').localeCompare(right['name'] ?? ''),
+  )
+  assert.deepEqual(byName, [
     { name: 'n1', 'leader.old': 'true', 'leader.new': 'false' },
     { name: 'n2', 'leader.old': 'false', 'leader.new': 'true' },
   ])

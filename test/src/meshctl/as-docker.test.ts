@@ -271,6 +271,8 @@ const pointers = new Set(['Replicas', 'MaxAttempts', 'Delay', 'StopGracePeriod',
 function meaningOf(value: unknown, name = ''): unknown {
   if (Array.isArray(value)) {
     if (name === 'Env') return (value as string[]).toSorted()
+    // Docker's CLI keeps the ports of ranges in a map, in no order.
+    if (name === 'Ports') return value.map((port) => JSON.stringify(meaningOf(port))).toSorted()
     return value.map((item) => meaningOf(item))
   }
   if (typeof value !== 'object' || value === null) return value
