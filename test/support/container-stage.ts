@@ -70,6 +70,7 @@ export class ContainerStage {
     } catch (error) {
       await cluster[Symbol.asyncDispose]()
       await engine.stop()
+      rmSync(dir, { recursive: true, force: true })
       throw error
     }
   }
