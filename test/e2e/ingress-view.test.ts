@@ -73,10 +73,10 @@ describe('what is seen of the ingress, on a manager and two workers', () => {
   })
 
   test('every port on every node is listed, and one that another program has is warned of', async () => {
-    await eventually('n3 warns', 15_000, async () => {
+    await eventually('n3 warns', 30_000, async () => {
       return (await lineOf(at(0), 'n3'))?.Warnings === 'another program listens at 127.0.53.3'
     })
-    await eventually('both tasks are ready', 15_000, async () => {
+    await eventually('both tasks are ready', 30_000, async () => {
       return (await listIngress(at(0))).every(({ Tasks }) => Tasks === '2')
     })
     const told = (await listIngress(at(0))).map((line) => [
@@ -88,11 +88,11 @@ describe('what is seen of the ingress, on a manager and two workers', () => {
       ['n3', `${port}/tcp`, 'http', 'web', 'no', ''],
     ])
     squatter.close()
-    await eventually('n3 has it', 15_000, async () => {
+    await eventually('n3 has it', 30_000, async () => {
       const line = await lineOf(at(0), 'n3')
       return line?.Bound === 'yes' && line.Warnings === ''
     })
-    await eventually('n3 answers', 10_000, async () => (await get(url(at(2)))).status === 200)
+    await eventually('n3 answers', 20_000, async () => (await get(url(at(2)))).status === 200)
   })
 
   test('a worker says who lists them', async () => {
@@ -107,7 +107,7 @@ describe('what is seen of the ingress, on a manager and two workers', () => {
       const before = (await scrape(node)).get(`meshd_http_requests_total${entry}`) ?? 0
       for (let asked = 0; asked < 10; asked++) assert.equal((await get(url(node))).status, 200)
       // Whatever `before` had not heard of yet was asked earlier than these ten.
-      await eventually(`${node.address} counts`, 10_000, async () => {
+      await eventually(`${node.address} counts`, 20_000, async () => {
         const now = await scrape(node)
         return (now.get(`meshd_http_requests_total${entry}`) ?? 0) >= before + 10
       })
@@ -138,7 +138,7 @@ describe('what is seen of the ingress, on a manager and two workers', () => {
   test('the access log tells every request that came in at its node, without the query', async () => {
     const paths = Array.from({ length: 30 }, (_, number) => `${url(at(1))}told/${number}`)
     for (const path of paths) assert.equal((await get(`${path}?token=hidden`)).status, 200)
-    await eventually('all are told', 10_000, () => {
+    await eventually('all are told', 20_000, () => {
       const lines = at(1)
         .log()
         .split('\n')
@@ -153,7 +153,7 @@ describe('what is seen of the ingress, on a manager and two workers', () => {
 
   test('a node that is gone has a line that says so', async () => {
     await at(2).killNode()
-    await eventually('n3 is named', 10_000, async () => {
+    await eventually('n3 is named', 30_000, async () => {
       const line = await lineOf(at(0), 'n3')
       return line?.Port === '' && line.Warnings.startsWith('cannot be reached: ')
     })
