@@ -45,7 +45,9 @@ export interface ControlListenerOptions {
   readonly onRenewal: (request: RenewalRequest) => Promise<RenewalReply>
   /** A connection of a member that wants to speak HTTP; what it may do is decided per request. */
   readonly onApiConnection: (socket: TLSSocket, peer: PeerIdentity) => void
-  /** How long a stranger may take to say its request; 10 s when absent. */
+  /** How long anybody may take for the handshake; 10 s when absent. */
+  readonly handshakeTimeoutMs?: number
+  /** How long a stranger may then take to say its request; 10 s when absent. */
   readonly joinTimeoutMs?: number
 }
 
@@ -70,7 +72,7 @@ export class ControlListener {
     this.#joins = joinServer(options, deps)
     this.#renewals = renewalServer(options, deps)
     this.#refusals = new RefusalLog('control connection refused', deps)
-    this.#server = createServer(tlsOptions(options.identity), (socket) => this.#accept(socket))
+    this.#server = createServer(serverOptions(options), (socket) => this.#accept(socket))
     this.#server.maxConnections = maxConnections
     this.#server.on('tlsClientError', (error, socket) => {
       this.#refuse(socket, `no handshake: ${handshakeFault(error)}`)
@@ -171,6 +173,12 @@ const renewalServer = (options: ControlListenerOptions, deps: QuestionServerDeps
     },
     deps,
   )
+
+/** Node waits two minutes for a handshake: whoever begins one and stays silent would hold the port. */
+const serverOptions = ({ identity, handshakeTimeoutMs = 10_000 }: ControlListenerOptions) => ({
+  ...tlsOptions(identity),
+  handshakeTimeout: handshakeTimeoutMs,
+})
 
 /** A newcomer has no certificate yet, so TLS only asks for one; `#admitMember` insists. */
 const tlsOptions = (identity: NodeIdentity) => ({
