@@ -96,3 +96,13 @@ test("an update through docker's own CLI changes labels and ports", { skip }, as
   await ok(server, 'service', 'rollback', '--detach', 'web')
   assert.equal(await ok(server, ...forced), '0\n')
 })
+
+test("docker's own CLI replaces the CA of the swarm", { skip }, async () => {
+  await using server = await startApi()
+  assert.equal(await ok(server, 'swarm', 'ca'), 'CERTIFICATE OF THE TEST\n')
+  await ok(server, 'swarm', 'ca', '--rotate', '--detach')
+  const { text } = await server.call('GET', '/swarm')
+  assert.match(text, /"RootRotationInProgress":true/)
+  const again = await docker(server, 'swarm', 'ca', '--rotate', '--detach')
+  assert.match(again.err, /under way/)
+})

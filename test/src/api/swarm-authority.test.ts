@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { startApi, type ApiServer } from '../../support/api-server.ts'
+import { meshctl } from '../../support/fake-io.ts'
 
 interface Swarm {
   readonly Version: { readonly Index: number }
@@ -53,4 +57,24 @@ test('a CA that is given in part, or is none, is refused', async () => {
     assert.doesNotMatch(text, /SECRET/)
   }
   assert.equal((await swarmOf(server)).RootRotationInProgress, false)
+})
+
+test('meshctl prints the root, reads the files itself, and waits for the end unless told not to', async () => {
+  await using server = await startApi()
+  using scope = new DisposableStack()
+  const dir = mkdtempSync(join(tmpdir(), 'meshctl-ca-'))
+  scope.defer(() => rmSync(dir, { recursive: true }))
+  const [cert, key] = [join(dir, 'ca.pem'), join(dir, 'ca.key')]
+  const ca = (...args: string[]) => meshctl(server.socketPath, ['swarm', 'ca', ...args])
+  assert.equal((await ca()).out, 'CERTIFICATE OF THE TEST\n')
+  assert.match((await ca('--ca-cert', cert)).err, /need --rotate/)
+  assert.match((await ca('--rotate', '--ca-cert', cert)).err, /belong together/)
+  assert.match((await ca('--rotate', '--ca-cert', cert, '--ca-key', key)).err, /cannot read/)
+  writeFileSync(cert, 'BAD')
+  writeFileSync(key, 'SECRET KEY')
+  const bad = await ca('--rotate', '--ca-cert', cert, '--ca-key', key)
+  assert.match(bad.err, /invalid CA: there is no certificate/)
+  assert.doesNotMatch(bad.err, /SECRET/)
+  assert.deepEqual(await ca('--rotate', '-d'), { code: 0, out: '', err: '' })
+  assert.equal((await swarmOf(server)).RootRotationInProgress, true)
 })
