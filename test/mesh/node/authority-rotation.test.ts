@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { drawId } from '../../../mesh/base/ids.ts'
 import type { Json } from '../../../mesh/base/json.ts'
+import { caDigest, formatJoinToken } from '../../../mesh/identity/join-token.ts'
 import { isIssuedWith, type NodeIdentity } from '../../../mesh/identity/node-identity.ts'
 import { beginRotation } from '../../../src/model/authority-rotation.ts'
 import type { Cluster } from '../../../src/model/docker.ts'
@@ -35,7 +36,9 @@ test('the authority is replaced twice while a node is away, and that one comes b
   const away = await nodes.join(3, 'worker')
   const all = [manager, worker]
   const [first = ''] = rootsOf(manager)
-  const firstToken = meshPolicy.authority(manager.view)?.joinSecrets.worker
+  const secret = meshPolicy.authority(manager.view)?.joinSecrets.worker ?? ''
+  const token = formatJoinToken({ caDigest: caDigest(first), secret })
+  const oldWay = { token, host: '127.2.94.1', port: 2377, timeoutMs: 10_000 }
   await eventually('the worker is fed', 5000, () => worker.view.list('node').length === 3)
   await away.stop()
 
@@ -66,7 +69,7 @@ test('the authority is replaced twice while a node is away, and that one comes b
     '1 root, issued by another',
   ])
   const present = meshPolicy.authority(manager.view)
-  assert.ok(present !== null && present.joinSecrets.worker !== firstToken)
+  assert.ok(present !== null && present.joinSecrets.worker !== secret)
   assert.equal(JSON.stringify(worker.view.list('cluster')).includes('PRIVATE KEY'), false)
 
   const file = (): string => readFileSync(join(nodes.dir, '3', 'identity.json'), 'utf8')
@@ -77,6 +80,14 @@ test('the authority is replaced twice while a node is away, and that one comes b
   )
   await eventually('it is fed', 10_000, () => returned.node.isCurrent)
   assert.deepEqual(rootsOf(returned), [present.caCertificatePem])
+  await assert.rejects(nodes.start(4, oldWay), /join\/other-cluster/)
+  await worker.stop()
+  const again = await nodes.start(2, oldWay)
+  assert.equal(
+    again.node.self,
+    worker.node.self,
+    'a member may keep the old one in its command line',
+  )
   const fourth = await nodes.join(4, 'worker')
   await eventually('who joins now is fed', 10_000, () => fourth.node.isCurrent)
 })
