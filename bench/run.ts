@@ -1,20 +1,34 @@
 /**
- * What we claim, measured: `npm run bench [name …]`, all of it by default, one after the other.
- * Fails when a figure is not what it must be.
+ * What we claim, measured: `npm run bench [-- name …]`, all of it by default, one after the other.
+ * Fails when a figure is not what it must be. `--rounds` and `--seconds` are of `ingress`.
  */
 import { loadavg } from 'node:os'
+import { parseArgs } from 'node:util'
+import * as z from 'zod'
 import { measureFailover } from './failover.ts'
 import { describeFigure, isMissed, type Figure } from './figure.ts'
 import { measureIdle } from './idle.ts'
+import { measureIngress } from './ingress.ts'
 import { measureProposals } from './proposals.ts'
+
+const { values, positionals: asked } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string' }, seconds: { type: 'string' } },
+})
+const ingressOptions = z
+  .strictObject({
+    rounds: z.coerce.number().int().min(1).max(100).default(7),
+    seconds: z.coerce.number().int().min(1).max(60).default(2),
+  })
+  .parse(values)
 
 const benches: Readonly<Record<string, () => Promise<Figure[]>>> = {
   proposals: measureProposals,
   idle: measureIdle,
   failover: measureFailover,
+  ingress: () => measureIngress(ingressOptions),
 }
 
-const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !(name in benches))
 if (unknown.length > 0) {
   console.error(`no bench ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`)

@@ -1,0 +1,67 @@
+import { ports, type Contender } from './contender.ts'
+import type { Stage } from './stage.ts'
+
+const smallBytes = 1024
+const bulkBytes = 16 * 1024 * 1024
+const backendHost = '127.0.57.9'
+const proxyHost = '127.0.57.5'
+
+/** What all of them proxy for: files out of memory, by sendfile. Its CPU counts for nobody. */
+export function startBackend(stage: Stage): string {
+  stage.write('small', Buffer.alloc(smallBytes, 'small '))
+  stage.write('bulk', Buffer.alloc(bulkBytes, 'some bytes of many; '))
+  startNginx(
+    stage,
+    'backend',
+    `worker_processes 1;
+events { worker_connections 8192; }
+http {
+  access_log off; sendfile on; keepalive_requests 1000000000;
+  open_file_cache max=10;
+  ${temporaryPaths(stage, 'backend')}
+  server { listen ${backendHost}:8080 backlog=4096; root ${stage.folder}; }
+}
+`,
+  )
+  return `${backendHost}:8080`
+}
+
+export function startProxy(stage: Stage, backend: string): Contender & { readonly main: number } {
+  const tcp = `${proxyHost}:${ports.tcp}`
+  const http = `${proxyHost}:${ports.http}`
+  const settings = `worker_processes auto;
+load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+events { worker_connections 8192; }
+stream { server { listen ${tcp}; proxy_pass ${backend}; } }
+http {
+  access_log off;
+  ${temporaryPaths(stage, 'proxy')}
+  upstream backend { server ${backend}; keepalive 64; }
+  server {
+    listen ${http};
+    location / {
+      proxy_pass http://backend;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto http;
+    }
+  }
+}
+`
+  const main = startNginx(stage, 'proxy', settings)
+  return { name: 'nginx', main, pids: [main], addresses: { tcp, http }, settings }
+}
+
+function startNginx(stage: Stage, name: string, settings: string): number {
+  const pidPath = `${stage.folder}/${name}.pid`
+  const text = `daemon off;\npid ${pidPath};\nerror_log stderr error;\n${settings}`
+  const path = stage.write(`${name}.conf`, text)
+  return stage.start('nginx', ['-p', stage.folder, '-e', 'stderr', '-c', path])
+}
+
+const temporaryPaths = (stage: Stage, name: string): string =>
+  ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((kind) => `${kind}_temp_path ${stage.folder}/${name}-${kind};`)
+    .join(' ')
