@@ -28,6 +28,11 @@ const jobs: readonly SoakJob[] = [
     env: { MESH_STRESS_NODES: '50', MESH_STRESS_SECONDS: '300' },
   },
   {
+    name: 'drain',
+    files: ['test/e2e/drain.test.ts'],
+    env: { MESH_DRAIN_REQUESTS: '200000' },
+  },
+  {
     name: 'fuzz',
     files: globSync('test/fuzz/*.test.ts', { cwd: root }).toSorted(),
     env: { MESH_FUZZ_INPUTS: '10000000' },

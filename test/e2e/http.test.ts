@@ -3,7 +3,6 @@ import { after, before, describe, test } from 'node:test'
 import { Cluster, eventually, type Daemon } from '../support/daemon.ts'
 import { get } from '../support/http.ts'
 import { runningTasks } from '../support/meshctl.ts'
-import { OpenLoop } from '../support/open-loop.ts'
 
 const port = 18049
 const url = (daemon: Daemon): string => `http://${daemon.address}:${port}/`
@@ -43,24 +42,6 @@ describe('a service whose port speaks HTTP, on three nodes', () => {
       assert.match(facts['via'] ?? '', /^1\.1 mesh-\w+-18049$/)
     }
     assert.ok(seen.size >= 4, `only ${seen.size} tasks answered`)
-  })
-
-  test('scaling and updating fail no request, on kept connections least of all', async () => {
-    const load = new OpenLoop({ urls: nodes.map(url), periodMs: 20, keepAliveClients: 6 })
-    const scale = async (count: number): Promise<void> => {
-      const scaled = await first().meshctl('service', 'scale', `web=${count}`)
-      assert.equal(scaled.code, 0, scaled.stderr)
-    }
-    await scale(2)
-    await scale(5)
-    const updated = await first().meshctl(
-      ...['service', 'update', '--force', '--update-parallelism', '2', 'web'],
-    )
-    assert.equal(updated.code, 0, updated.stderr)
-    await load.end()
-    assert.deepEqual(load.failed, [])
-    assert.deepEqual(load.cutConnections, [])
-    assert.ok(load.shots.length > 100)
   })
 
   test('labels that mean nothing are refused, and the nearest is named', async () => {

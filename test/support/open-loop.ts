@@ -66,6 +66,15 @@ export class OpenLoop {
     return this.shots.filter((shot) => shot.error !== null)
   }
 
+  get inFlight(): number {
+    return this.#pending.size
+  }
+
+  /** Since it began, as `atMs` of a shot is. */
+  get nowMs(): number {
+    return Math.round(performance.now() - this.#startedMs)
+  }
+
   /** Waits for every answer. */
   async end(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
@@ -88,7 +97,7 @@ export class OpenLoop {
   }
 
   #shoot(kind: Shot['kind'], to: string, asked: Promise<{ readonly status: number }>): void {
-    const atMs = Math.round(performance.now() - this.#startedMs)
+    const atMs = this.nowMs
     const done = asked.then(
       ({ status }) => this.#record({ atMs, kind, to, error: status === 200 ? null : `${status}` }),
       (error: unknown) => this.#record({ atMs, kind, to, error: String(error) }),
