@@ -93,7 +93,7 @@ async function startIngress(
   table: RouteTable,
 ): Promise<number> {
   const dataDir = stage.makeFolder(host)
-  spawnIngress({
+  const ingress = spawnIngress({
     dataDir,
     listenAddr: host,
     dataPathPort,
@@ -101,7 +101,8 @@ async function startIngress(
     logFormat: 'json',
     logLevel: 'warn',
     logName: '',
-  }).leave()
+  })
+  stage.atEnd(() => ingress.kill())
   let link: IngressLink | null = null
   await eventually('the ingress answers', 20_000, async () => {
     link = await IngressLink.connect(dataDir, ingressVersion, systemClock)
@@ -109,7 +110,7 @@ async function startIngress(
   })
   const found = link as IngressLink | null
   if (found === null) throw new Error('no ingress')
-  stage.adopt(found.pid)
+  stage.atEnd(() => found.close())
   found.listen({ onMessage: () => {}, onClosed: () => {} })
   found.send({ kind: 'identity', identity })
   found.sendRoutes(table)

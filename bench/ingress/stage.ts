@@ -6,7 +6,7 @@ import { join } from 'node:path'
 /** A folder and processes that are gone when the bench ends, however it ends. */
 export class Stage {
   readonly folder = mkdtempSync(join(tmpdir(), 'meshd-bench-'))
-  readonly #pids: number[] = []
+  readonly #ends: (() => void)[] = []
   readonly #clear = (): void => this[Symbol.dispose]()
 
   constructor() {
@@ -34,19 +34,20 @@ export class Stage {
     const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] })
     child.once('error', (error) => console.error(`${command}: ${error.message}`))
     if (child.pid === undefined) throw new Error(`${command} does not start`)
-    this.adopt(child.pid)
-    return child.pid
+    const { pid } = child
+    this.atEnd(() => end(pid))
+    return pid
   }
 
-  adopt(pid: number): void {
-    this.#pids.push(pid)
+  atEnd(end: () => void): void {
+    this.#ends.push(end)
   }
 
   [Symbol.dispose](): void {
     process.off('exit', this.#clear)
     process.off('SIGTERM', exitNow)
     process.off('SIGINT', exitNow)
-    for (const pid of this.#pids.splice(0)) end(pid)
+    for (const each of this.#ends.splice(0)) each()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
