@@ -40,7 +40,7 @@ export function reconcileGlobal(
       return placement.assign(task, node)
     }
     if (place.isBlocked === true && refusal !== null) missing.push(refusal)
-    reconcilePlace(sheet, after, place, { mayMove: turns.mayMove.has(place), create })
+    reconcilePlace(sheet, after, place, { mayMove: turns.mayMove.has(place), create, wake })
   }
   return missing.length > 0 ? explain(missing) : whyNowhere(sheet.nodes(), after)
 }

@@ -3,13 +3,13 @@ import { rfc3339 } from '../model/rfc3339.ts'
 import type { ServiceView } from '../model/service-view.ts'
 import type { TaskView } from '../model/task-view.ts'
 import { hostPortsOf, targetPortsOf } from './outdated.ts'
-import type { RestartDecision } from './restart.ts'
+import type { TaskStart } from './restart.ts'
 import type { Worksheet } from './worksheet.ts'
 
 export interface TaskOrder {
   /** 0 for a global service. */
   readonly slot: number
-  readonly start: RestartDecision
+  readonly start: TaskStart
   readonly isUpdate?: boolean
 }
 
@@ -38,7 +38,7 @@ export function createTask(
 }
 
 function afterFailure(
-  { delayMs, failures }: Extract<RestartDecision, { readonly kind: 'after' }>,
+  { delayMs, failures }: Extract<TaskStart, { readonly kind: 'after' }>,
   nowMs: number,
 ): Pick<Task, 'NotBefore' | 'Restarts'> {
   return {

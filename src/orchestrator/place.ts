@@ -4,10 +4,11 @@ import type { ServiceView } from '../model/service-view.ts'
 import { compareTaskStates } from '../model/task-state.ts'
 import type { TaskView } from '../model/task-view.ts'
 import { isOutdated } from './outdated.ts'
-import { decideRestart, type RestartDecision } from './restart.ts'
+import { decideRestart, type RestartDecision, type TaskStart } from './restart.ts'
 import { stopTask } from './stop-task.ts'
 import { youngestFirst } from './task-times.ts'
 import { awaitsFirst, isUpdating, type PlaceOfUpdate } from './update-progress.ts'
+import type { Wake } from './wake.ts'
 import type { Worksheet } from './worksheet.ts'
 
 /** A slot of a replicated service, or a node of a global one, with all tasks that it has or had. */
@@ -47,7 +48,7 @@ export function lookAtPlace(
 }
 
 /** How a place gets another task; null where none can be made now. */
-export type Create = (start: RestartDecision, isUpdate: boolean) => TaskView | null
+export type Create = (start: TaskStart, isUpdate: boolean) => TaskView | null
 
 export interface PlaceOrders {
   /** A task that is to go may be replaced now: its turn has come. */
@@ -55,6 +56,7 @@ export interface PlaceOrders {
   /** It goes now, whether replaced or not. */
   readonly mustLeave?: boolean
   readonly create: Create
+  readonly wake: Wake
 }
 
 /** Brings a place to one task that is as its service asks for, or one step nearer to that. */
@@ -62,8 +64,9 @@ export function reconcilePlace(
   sheet: Worksheet,
   service: ServiceView,
   place: Place,
-  { mayMove, mustLeave = false, create }: PlaceOrders,
+  orders: PlaceOrders,
 ): void {
+  const { mayMove, mustLeave = false } = orders
   for (const task of place.surplus) stopTask(sheet, task, 'superseded')
   const outgoing = outgoingOf(place)
   if (place.successor !== null) {
@@ -72,11 +75,10 @@ export function reconcilePlace(
         stop(sheet, service, place, task)
     }
   } else if (outgoing.length === 0) {
-    const start = decideRestart(place.tasks, service)
-    if (start.kind !== 'never')
-      create(start, isUpdating(service) && awaitsFirst(place.tasks, service))
+    const isUpdate = isUpdating(service) && awaitsFirst(place.tasks, service)
+    begin(decideRestart(place.tasks, service, sheet.nowMs), isUpdate, orders)
   } else if (mayMove || mustLeave) {
-    move(sheet, service, place, { mustLeave, create })
+    move(sheet, service, place, orders)
   }
 }
 
@@ -90,27 +92,28 @@ function mayStop(task: TaskView, successor: TaskView, service: ServiceView, plac
   return successor.state === 'running' || task.state !== 'running' || !overlaps(service, place)
 }
 
-function move(
-  sheet: Worksheet,
-  service: ServiceView,
-  place: Place,
-  { mustLeave, create }: { readonly mustLeave: boolean; readonly create: Create },
-): void {
+function move(sheet: Worksheet, service: ServiceView, place: Place, orders: PlaceOrders): void {
   const outgoing = outgoingOf(place)
-  const start = startOf(place, service)
+  const start = startOf(place, service, sheet.nowMs)
   const isUpdate = isUpdating(service) && place.outdated.length > 0
   const isServing = outgoing.some((task) => task.state === 'running')
-  const staysMeanwhile = isServing && !mustLeave && overlaps(service, place)
+  const staysMeanwhile = isServing && orders.mustLeave !== true && overlaps(service, place)
   if (start.kind === 'never') {
     for (const task of place.leaving) stop(sheet, service, place, task)
     return
   }
-  if (staysMeanwhile) {
-    create(start, isUpdate)
-    return
-  }
-  for (const task of outgoing) stop(sheet, service, place, task)
-  create(start, isUpdate)
+  if (!staysMeanwhile) for (const task of outgoing) stop(sheet, service, place, task)
+  begin(start, isUpdate, orders)
+}
+
+function begin(
+  start: RestartDecision,
+  isUpdate: boolean,
+  { create, wake }: Pick<PlaceOrders, 'create' | 'wake'>,
+): void {
+  if (start.kind === 'never') return
+  if (start.kind === 'later') wake.noLaterThan(start.atMs)
+  else create(start, isUpdate)
 }
 
 function stop(sheet: Worksheet, service: ServiceView, place: Place, task: TaskView): void {
@@ -120,10 +123,14 @@ function stop(sheet: Worksheet, service: ServiceView, place: Place, task: TaskVi
 }
 
 /** A task on its way out is no reason to wait, but a successor of it that failed is. */
-function startOf({ tasks, outdated, leaving }: Place, service: ServiceView): RestartDecision {
+function startOf(
+  { tasks, outdated, leaving }: Place,
+  service: ServiceView,
+  nowMs: number,
+): RestartDecision {
   const [youngest] = youngestFirst(tasks)
   const isOutgoing = youngest !== undefined && [...outdated, ...leaving].includes(youngest)
-  return isOutgoing ? { kind: 'now' } : decideRestart(tasks, service)
+  return isOutgoing ? { kind: 'now' } : decideRestart(tasks, service, nowMs)
 }
 
 /**

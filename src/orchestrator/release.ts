@@ -1,6 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
-import { parseRfc3339 } from '../model/rfc3339.ts'
 import type { TaskView } from '../model/task-view.ts'
+import { notBeforeMs } from './task-times.ts'
 import type { Wake } from './wake.ts'
 import type { Worksheet } from './worksheet.ts'
 
@@ -14,7 +14,7 @@ export function releaseTasks(
 ): void {
   for (const task of sheet.tasks()) {
     if (task.desired !== 'ready') continue
-    const dueAtMs = parseRfc3339(task.body.NotBefore ?? '') ?? 0
+    const dueAtMs = notBeforeMs(task)
     if (sheet.nowMs < dueAtMs) wake.noLaterThan(dueAtMs)
     else if (!mustWait(sheet, task, lost)) sheet.patchTask(task, { DesiredState: 'running' })
   }

@@ -50,6 +50,7 @@ function reconcilePlaces(
     reconcilePlace(sheet, service, place, {
       mayMove: turns.mayMove.has(place),
       mustLeave: turns.mustLeave.has(place),
+      wake,
       create: (start, isUpdate) => createTask(sheet, service, { slot, start, isUpdate }),
     })
   }

@@ -9,6 +9,10 @@ export const endedAtMs = (task: TaskView): number =>
 export const runningAtMs = ({ body: { RunningAt } }: TaskView): number | null =>
   RunningAt === undefined ? null : parseRfc3339(RunningAt)
 
+/** When its restart delay is over; 0 when it waits for none. */
+export const notBeforeMs = ({ body: { NotBefore } }: TaskView): number =>
+  NotBefore === undefined ? 0 : (parseRfc3339(NotBefore) ?? 0)
+
 /** How long it ran; 0 when nobody ever saw it running. */
 export function ranForMs(task: TaskView): number {
   const since = runningAtMs(task)

@@ -50,18 +50,18 @@ export function takeTurns(
   const busy = all.filter(({ place, progress }) => progress.isBusy || isMoving(place))
   const free = Math.max(0, service.rollout.parallelism - busy.length)
   const waiting = all
-    .filter(({ place }) => awaitsItsTurn(place, service) && !mustLeave.has(place))
+    .filter(({ place }) => awaitsItsTurn(place, service, nowMs) && !mustLeave.has(place))
     .sort(byNeed)
   return { mayMove: new Set(waiting.slice(0, free).map(({ place }) => place)), mustLeave }
 }
 
-function awaitsItsTurn(place: Place, service: ServiceView): boolean {
+function awaitsItsTurn(place: Place, service: ServiceView, nowMs: number): boolean {
   if (place.successor !== null || place.isBlocked === true) return false
   if (place.leaving.length > 0) return true
   if (place.outdated.length === 0 || !isUpdating(service)) return false
   const [youngest] = youngestFirst(place.tasks)
   const isFirstTry = youngest === undefined || outgoingOf(place).includes(youngest)
-  return isFirstTry || decideRestart(place.tasks, service).kind !== 'never'
+  return isFirstTry || decideRestart(place.tasks, service, nowMs).kind !== 'never'
 }
 
 /** Places that serve nobody lose nothing; where it failed already it may well fail again. */

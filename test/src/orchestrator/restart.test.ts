@@ -48,6 +48,32 @@ test('without a delay the replacement may start at once', () => {
   assert.equal(wantedOne(twin)?.desired, 'running')
 })
 
+/** Rejected while it is prepared, as for a missing image: long before its delay is over. */
+function rejectWhatIsPlaced(twin: ClusterTwin): void {
+  for (const task of twin.wanted) if (task.node !== null) twin.report(task, 'rejected')
+  twin.pass()
+}
+
+for (const mode of [{ Replicated: { Replicas: 1 } }, { Global: {} }]) {
+  test(`who is rejected before it may start is followed once a delay, ${JSON.stringify(mode)}`, () => {
+    const twin = new ClusterTwin()
+    twin.addNode('n1')
+    twin.addService('web', {
+      Mode: mode,
+      TaskTemplate: { ContainerSpec: { Image: 'nginx' }, RestartPolicy: {} },
+    })
+    twin.pass()
+    const made = new Set<string>()
+    for (let atMs = 0; atMs < 60_000; atMs += 100) {
+      for (const task of twin.tasks) made.add(task.id)
+      rejectWhatIsPlaced(twin)
+      twin.wait(100)
+    }
+    // Two at once, then 5 s, 5 s, 6 s, 7 s, 9 s, 13 s …
+    assert.ok(made.size >= 6 && made.size <= 10, `${made.size} tasks in a minute`)
+  })
+}
+
 const conditions = [
   { condition: 'any', state: 'complete', restarts: true },
   { condition: 'any', state: 'failed', restarts: true },
