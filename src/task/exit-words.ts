@@ -30,12 +30,16 @@ export const failed = (because: string): Ending => ({
 export const unhealthy = ({ healthOutput }: ContainerFacts): Ending =>
   failed(`unhealthy container${healthOutput === undefined ? '' : `: ${healthOutput}`}`)
 
-/** It ended although nobody asked it to. */
+/** Nobody here removed it: somebody did by hand, or its engine lost it. */
+export const vanished: Ending = failed('its container is gone: somebody else removed it')
+
+/** It ended although nobody asked it to; an engine that is removing it knows no code any more. */
 export function endingOf(container: ContainerFacts): Ending {
+  if (container.exitCode === null) return vanished
   if (container.exitCode === 0) return { state: 'complete', message: 'finished', err: '' }
   const reason = reasonOf(container)
   const suffix = reason === undefined ? '' : `: ${reason}`
-  return failed(`task: non-zero exit (${container.exitCode ?? 'unknown'})${suffix}`)
+  return failed(`task: non-zero exit (${container.exitCode})${suffix}`)
 }
 
 /** Engines miss what runs out of memory within milliseconds of its start. */

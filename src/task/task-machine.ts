@@ -3,7 +3,15 @@ import type { DesiredState, TaskState } from '../model/docker.ts'
 import { sameJson } from '../model/same-json.ts'
 import { compareTaskStates, hasEnded, isWanted } from '../model/task-state.ts'
 import { createRetryDelayMs } from './create-retries.ts'
-import { type Ending, endingOf, failed, rejected, shutdown, unhealthy } from './exit-words.ts'
+import {
+  type Ending,
+  endingOf,
+  failed,
+  rejected,
+  shutdown,
+  unhealthy,
+  vanished,
+} from './exit-words.ts'
 import type { Phase } from './phase.ts'
 import type { TaskEffect, TaskInput, TaskReport } from './task-io.ts'
 import type { ContainerFacts } from '../model/container-facts.ts'
@@ -337,7 +345,7 @@ export class TaskMachine {
   }
 
   #vanished(): TaskEffect[] {
-    const ending = this.#mustEnd ? this.#wantedEnding() : failed('its container is gone')
+    const ending = this.#mustEnd ? this.#wantedEnding() : vanished
     this.#container = null
     return this.#over(this.#ending ?? ending)
   }

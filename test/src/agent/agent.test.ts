@@ -197,7 +197,7 @@ test('a container that somebody removed is a failed task', async () => {
   world.engine.removeByHand('c1')
   await world.settle()
   assert.equal(world.task('t1')?.state, 'failed')
-  assert.equal(world.task('t1')?.err, 'its container is gone')
+  assert.equal(world.task('t1')?.err, 'its container is gone: somebody else removed it')
 })
 
 test('what cannot be created is rejected, with the reason', async () => {

@@ -215,12 +215,12 @@ test('what cannot be created is rejected, what cannot be started has failed', ()
 })
 
 test('a container that somebody removed is a failure', () => {
-  walk({}, ...runs, [seen(null), 'failed (its container is gone)'])
+  walk({}, ...runs, [seen(null), 'failed (its container is gone: somebody else removed it)'])
   walk(
     { desired: 'ready' },
     begins,
     [{ kind: 'created', container: created }, 'ready'],
-    [seen(null), 'failed (its container is gone)'],
+    [seen(null), 'failed (its container is gone: somebody else removed it)'],
   )
 })
 
@@ -253,7 +253,10 @@ test('one of which nobody knew that it runs is probed first', () => {
 
 test('what ended while no daemon looked is told as it ended', () => {
   walk({ lastState: 'running' }, [read(ended(3)), 'failed (task: non-zero exit (3))'])
-  walk({ lastState: 'running' }, [read(null), 'failed (its container is gone)'])
+  walk({ lastState: 'running' }, [
+    read(null),
+    'failed (its container is gone: somebody else removed it)',
+  ])
   walk({ lastState: 'running', desired: 'shutdown' }, [read(null), 'shutdown'])
 })
 
