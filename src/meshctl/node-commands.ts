@@ -46,9 +46,15 @@ function rowOf(node: ApiNode, isSelf: boolean): Row {
     EngineVersion: node.Description.Engine?.EngineVersion ?? '',
     Address: node.Status.Addr,
   }
+  return { plain, marked: { ID: isSelf ? `${node.ID} *` : node.ID, Runtime: runtimeWords(node) } }
+}
+
+function runtimeWords({ Description, Status }: ApiNode): string {
+  const { Runtime = '' } = Description
+  // Its engine does not answer, or it is being stopped; `node inspect` says which.
+  if (Status.State === 'ready' && Status.Message) return `${Runtime} (takes no tasks)`
   // Said plainly: such a node runs commands of this machine's user, not containers.
-  const runtime = plain.Runtime === 'process' ? 'process (no containers)' : plain.Runtime
-  return { plain, marked: { ID: isSelf ? `${node.ID} *` : node.ID, Runtime: runtime } }
+  return Runtime === 'process' ? 'process (no containers)' : Runtime
 }
 
 const roleWord = ({ Leader, Reachability }: NonNullable<ApiNode['ManagerStatus']>): string =>

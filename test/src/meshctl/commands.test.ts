@@ -155,6 +155,18 @@ test('nodes are listed with their runtime in plain words, inspected and changed'
   assert.match(ps.out, /^ID +NAME/)
 })
 
+test('a node whose engine does not answer is listed as one that takes no tasks', async () => {
+  await using server = await startApi()
+  const stored = server.mesh.view().catalog.get('node', server.mesh.self)
+  assert.ok(stored !== undefined)
+  const Status = { State: 'ready', Message: 'the container engine does not answer', Addr: 'a' }
+  const body = { ...(stored.body as object), Status }
+  await server.mesh.propose([{ kind: 'update', object: { ...stored, body }, ifVersion: null }])
+  const ls = await meshctl(server.socketPath, ['node', 'ls'])
+  assert.match(ls.out, / \* +n1 +Ready +Active +Leader +process \(takes no tasks\)/)
+  assert.match(ls.out, / n2 +Ready +Active +\S* *process \(no containers\)/)
+})
+
 test('join-token prints the line for the newcomer, and rotates', async () => {
   await using server = await startApi()
   const whole = await meshctl(server.socketPath, ['swarm', 'join-token', 'worker'])
