@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto'
 import { accessSync } from 'node:fs'
 import { TestCluster } from '../test/mesh/identity/test-cluster.ts'
-import { eventually } from '../test/support/daemon.ts'
+import { eventually, sleep } from '../test/support/daemon.ts'
 import { describeSpread, quantile, rounded, type Figure } from './figure.ts'
 import { childrenOf, cpuOf, type Contender } from './ingress/contender.ts'
 import { startPair } from './ingress/haproxy.ts'
 import { costOf, load } from './ingress/load.ts'
 import { startOurs } from './ingress/meshd.ts'
-import { startBackend, startProxy } from './ingress/nginx.ts'
+import { bytesOf, requestsTaken, startBackend, startProxy } from './ingress/nginx.ts'
 import { rows, type Row } from './ingress/rows.ts'
 import { Stage } from './ingress/stage.ts'
 
@@ -42,7 +42,7 @@ export async function measureIngress(options: IngressBenchOptions): Promise<Figu
   for (let round = 0; round <= options.rounds; round++) {
     for (const row of rows) {
       for (const contender of able(contenders, row)) {
-        const sample = await measure(row, contender, options.seconds)
+        const sample = await measure({ row, backend }, contender, options.seconds)
         if (round > 0) ledger.add(row, contender, sample)
       }
     }
@@ -92,15 +92,34 @@ interface Sample {
   readonly failed: number
 }
 
-async function measure(row: Row, contender: Contender, seconds: number): Promise<Sample> {
+interface Place {
+  readonly row: Row
+  readonly backend: string
+}
+
+/** Once all connections are there: what they cost is a row of its own. */
+const warmMs = 500
+
+async function measure(place: Place, contender: Contender, seconds: number): Promise<Sample> {
+  const { row, backend } = place
   const address = contender.addresses[row.path]
   if (address === undefined) throw new Error(`${contender.name} does not do ${row.path}`)
-  const before = cpuOf(contender)
-  const work = await load(row, address, seconds)
+  const loaded = load(row, address, seconds + 1)
+  await sleep(warmMs)
+  const [cpu, taken, startedMs] = [
+    cpuOf(contender),
+    await requestsTaken(backend),
+    performance.now(),
+  ]
+  await sleep(seconds * 1000)
+  const used = cpuOf(contender) - cpu
+  const requests = (await requestsTaken(backend)) - taken - 1
+  const tookMs = performance.now() - startedMs
+  const { failed } = await loaded
   return {
-    cost: costOf(row, work, cpuOf(contender) - before),
-    perSecond: work.requests / (work.us / 1e6),
-    failed: work.failed,
+    cost: costOf(row, { requests, bytes: requests * bytesOf[row.file] }, used),
+    perSecond: (requests / tookMs) * 1000,
+    failed,
   }
 }
 

@@ -3,19 +3,22 @@ import * as z from 'zod'
 import { runProgram } from '../../test/support/daemon.ts'
 import type { Row } from './rows.ts'
 
-const summary = z.object({
-  requests: z.int(),
-  bytes: z.int(),
-  failed: z.int(),
-  us: z.number(),
-})
+const summary = z.object({ failed: z.int() })
 
-export type Work = z.infer<typeof summary>
+/** What was done meanwhile. */
+export interface Work {
+  readonly requests: number
+  readonly bytes: number
+}
 
 const script = join(import.meta.dirname, 'summary.lua')
 
 /** As much as goes, by wrk: every connection asks again as soon as it has its answer. */
-export async function load(row: Row, address: string, seconds: number): Promise<Work> {
+export async function load(
+  row: Row,
+  address: string,
+  seconds: number,
+): Promise<z.infer<typeof summary>> {
   const limits = ['-t1', `-c${row.connections}`, `-d${seconds}s`, '--timeout', '10s']
   const closing = row.closes === true ? ['-H', 'Connection: close'] : []
   const args = [...limits, ...closing, '-s', script, `http://${address}/${row.file}`]

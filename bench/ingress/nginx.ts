@@ -1,15 +1,14 @@
 import { ports, type Contender } from './contender.ts'
 import type { Stage } from './stage.ts'
 
-const smallBytes = 1024
-const bulkBytes = 16 * 1024 * 1024
+export const bytesOf = { small: 1024, bulk: 16 * 1024 * 1024 } as const
 const backendHost = '127.0.57.9'
 const proxyHost = '127.0.57.5'
 
 /** What all of them proxy for: files out of memory, by sendfile. Its CPU counts for nobody. */
 export function startBackend(stage: Stage): string {
-  stage.write('small', Buffer.alloc(smallBytes, 'small '))
-  stage.write('bulk', Buffer.alloc(bulkBytes, 'some bytes of many; '))
+  stage.write('small', Buffer.alloc(bytesOf.small, 'small '))
+  stage.write('bulk', Buffer.alloc(bytesOf.bulk, 'some bytes of many; '))
   startNginx(
     stage,
     'backend',
@@ -19,11 +18,19 @@ http {
   access_log off; sendfile on; keepalive_requests 1000000000;
   open_file_cache max=10;
   ${temporaryPaths(stage, 'backend')}
-  server { listen ${backendHost}:8080 backlog=4096; root ${stage.folder}; }
+  server { listen ${backendHost}:8080 backlog=4096; root ${stage.folder};
+    location = /count { stub_status; } }
 }
 `,
   )
   return `${backendHost}:8080`
+}
+
+/** How many requests the backend has taken so far, this one not counted. */
+export async function requestsTaken(backend: string): Promise<number> {
+  const response = await fetch(`http://${backend}/count`, { signal: AbortSignal.timeout(10_000) })
+  const [, , taken] = /^ (\d+) (\d+) (\d+)/m.exec(await response.text())?.slice(1) ?? []
+  return Number(taken)
 }
 
 export function startProxy(stage: Stage, backend: string): Contender & { readonly main: number } {

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -48,7 +48,16 @@ export class Stage {
     process.off('SIGTERM', exitNow)
     process.off('SIGINT', exitNow)
     for (const each of this.#ends.splice(0)) each()
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
+    removeAll(this.folder)
+  }
+}
+
+const removals = 50
+
+/** What is ending removes files of its own meanwhile: one that has just gone stops `rmSync`, silently. */
+function removeAll(folder: string): void {
+  for (let at = 0; at < removals && existsSync(folder); at++) {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 
