@@ -1,66 +1,21 @@
 import assert from 'node:assert/strict'
-import type { ApiNode } from '../../src/client/types.ts'
 import { eventually, isUp, type Output } from '../support/daemon.ts'
 import type { EngineStage, Machine, Unserved } from '../support/engine-stage.ts'
 import { lines } from '../support/meshctl.ts'
-
-/** Told in this order: each finds what the ones before have left. */
-export interface Story {
-  readonly name: string
-  /** Of what the other runtime has not: containers that outlive their daemon, an engine. */
-  readonly only?: 'docker'
-  /** Docker's own client has to be on this machine. */
-  readonly isByDocker?: boolean
-  readonly tell: (stage: EngineStage) => Promise<void>
-}
-
-const port = 18_080
-const patienceMs = 60_000
-
-async function ok({ daemon }: Machine, ...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await daemon.meshctl(...words)
-  assert.equal(code, 0, `meshctl ${words.join(' ')}: ${stderr}`)
-  return stdout
-}
-
-interface RunningTask {
-  readonly id: string
-  readonly node: string
-}
-
-/** What runs of it and shall run. */
-async function running(stage: EngineStage, service: string): Promise<readonly RunningTask[]> {
-  const [tasks, nodes] = await stage.ask(stage.machines[0], (client) =>
-    Promise.all([client.tasks({ service: [service] }), client.nodes()]),
-  )
-  const names = new Map(nodes.map(({ ID, Description }) => [ID, Description.Hostname]))
-  return tasks
-    .filter(({ Status, DesiredState }) => Status.State === 'running' && DesiredState === 'running')
-    .map(({ ID, NodeID = '' }) => ({ id: ID, node: names.get(NodeID) ?? '' }))
-}
-
-const idsOf = (tasks: readonly RunningTask[]): readonly string[] => tasks.map(({ id }) => id).sort()
-
-/** How many tasks of it run on n1, n2 and n3; where there are engines, containers as well. */
-async function spreads(stage: EngineStage, service: string, counts: readonly number[]) {
-  await eventually(`${service} is spread ${counts.join()}`, patienceMs, async () => {
-    const tasks = await running(stage, service)
-    const here = stage.machines.map(({ name }) => tasks.filter(({ node }) => node === name).length)
-    assert.deepEqual(here, counts)
-    return true
-  })
-  for (const [at, machine] of stage.machines.entries()) {
-    if (machine.engine === null || counts[at] === 0) continue
-    await eventually(`${machine.name} has as many containers`, patienceMs, async () => {
-      return (await stage.containers(machine, service)).length === counts[at]
-    })
-  }
-}
-
-const allContainers = async (stage: EngineStage, service: string): Promise<readonly string[]> => {
-  const each = stage.machines.map((machine) => stage.containers(machine, service))
-  return (await Promise.all(each)).flat()
-}
+import { farewell, storiesOfRules } from './engines-stories-of-rules.ts'
+import {
+  allContainers,
+  becomes,
+  idsOf,
+  nodeOf,
+  ok,
+  patienceMs,
+  port,
+  running,
+  spreads,
+  stateOf,
+  type Story,
+} from './engines-telling.ts'
 
 /** Nobody who came to any machine meanwhile was turned away. */
 async function servingAll(stage: EngineStage, happens: () => Promise<void>): Promise<void> {
@@ -96,21 +51,6 @@ const talking = ['--stop-signal', 'SIGKILL', '--replicas', '3']
 /** Lines that tasks begin with, of whatever is around them. */
 const starts = (text: string): readonly string[] =>
   [...text.matchAll(/start \d/g)].map(([start]) => start).sort()
-
-const nodeOf = (stage: EngineStage, name: string): Promise<ApiNode> =>
-  stage.ask(stage.machines[0], (client) => client.node(name))
-
-const stateOf = async (stage: EngineStage, name: string): Promise<string> =>
-  (await nodeOf(stage, name)).Status.State
-
-/** Until the daemon there says so of itself. */
-function becomes(stage: EngineStage, machine: Machine, isManager: boolean): Promise<void> {
-  const what = `${machine.name} is a ${isManager ? 'manager' : 'worker'}`
-  return eventually(what, patienceMs, async () => {
-    const { Swarm } = await stage.ask(machine, (client) => client.info())
-    return Swarm.ControlAvailable === isManager
-  })
-}
 
 /** Until everybody sees whether its engine answers. */
 const showsEngine = (stage: EngineStage, name: string, isSilent: boolean): Promise<void> =>
@@ -284,6 +224,7 @@ export const stories: readonly Story[] = [
       }
     },
   },
+  ...storiesOfRules,
   {
     name: 'a machine is lost: others take its tasks over, and the rest goes on',
     async tell(stage) {
@@ -342,6 +283,7 @@ export const stories: readonly Story[] = [
       }
     },
   },
+  farewell,
 ]
 
 const isLate =
