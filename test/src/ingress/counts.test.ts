@@ -11,10 +11,11 @@ import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { FakeMesh } from '../../support/fake-mesh.ts'
 import { endpointOf, taskAt, TestNode } from './test-node.ts'
-import { freePort } from './test-tasks.ts'
+import { openTwoNodes, reachEachOther } from './two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.53.21', '127.0.53.22'] as const
+const addresses = ['127.0.53.21', '127.0.53.22'] as const
+const [entry] = addresses
 const options = { protocol: 'http' } as const
 let first: TestNode
 let second: TestNode
@@ -24,10 +25,7 @@ let agent: Agent
 
 /** The service's only task runs on the second node; clients come to the first. */
 beforeEach(async () => {
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
   agent = new Agent({ keepAlive: true, maxSockets: 1 })
   server = createServer((asked, answer) => {
     answer.statusCode = asked.url === '/absent' ? 404 : 200
@@ -40,10 +38,7 @@ beforeEach(async () => {
   first.route({ port, endpoints, options, peers: [second.peer] })
   const localTasks = [taskAt('b', address)]
   second.route({ port, endpoints, options, peers: [first.peer], localTasks })
-  await eventually(() => {
-    assert.equal(first.answers(second.id), true)
-    assert.equal(second.answers(first.id), true)
-  })
+  await reachEachOther({ first, second })
 })
 
 afterEach(() => {

@@ -7,10 +7,12 @@ import { eventually } from '../../support/eventually.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { RawPeer } from './raw-peer.ts'
 import { endpointOf, TestNode, taskAt } from './test-node.ts'
-import { ask, freePort, TestTasks } from './test-tasks.ts'
+import { ask, TestTasks } from './test-tasks.ts'
+import { openTwoNodes, reachEachOther } from './two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.0.1', '127.0.0.2'] as const
+const addresses = ['127.0.0.1', '127.0.0.2'] as const
+const [entry, far] = addresses
 let tasks: TestTasks
 let first: TestNode
 let second: TestNode
@@ -18,10 +20,7 @@ let port: number
 
 beforeEach(async () => {
   tasks = new TestTasks()
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
 })
 
 afterEach(() => {
@@ -36,10 +35,7 @@ async function routeToBoth(): Promise<void> {
   const endpoints = [endpointOf('a', first.id), endpointOf('b', second.id)]
   first.route({ port, endpoints, peers: [second.peer], localTasks: [taskAt('a', a)] })
   second.route({ port, endpoints, peers: [first.peer], localTasks: [taskAt('b', b)] })
-  await eventually(() => {
-    assert.equal(first.answers(second.id), true)
-    assert.equal(second.answers(first.id), true)
-  })
+  await reachEachOther({ first, second })
 }
 
 test('every node stops using a task as soon as its node drains it, whatever its table says', async () => {

@@ -14,10 +14,12 @@ import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { RawPeer } from './raw-peer.ts'
 import { endpointOf, TestNode, taskAt, targetPort } from './test-node.ts'
-import { ask, freePort, TestTasks } from './test-tasks.ts'
+import { ask, TestTasks } from './test-tasks.ts'
+import { openTwoNodes } from './two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.50.41', '127.0.50.42'] as const
+const addresses = ['127.0.50.41', '127.0.50.42'] as const
+const [entry, far] = addresses
 let tasks: TestTasks
 let first: TestNode
 let second: TestNode
@@ -26,10 +28,7 @@ let port: number
 /** An echo runs on the second node; the first one leads clients to it. */
 beforeEach(async () => {
   tasks = new TestTasks()
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
   const endpoints = [endpointOf('b', second.id)]
   first.route({ port, endpoints, peers: [second.peer] })
   const localTasks = [taskAt('b', await tasks.echo())]

@@ -9,9 +9,11 @@ import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { endpointOf, TestNode, taskAt, type TableFacts } from './test-node.ts'
 import { ask, failure, freePort, readAll, TestTasks } from './test-tasks.ts'
+import { openTwoNodes, reachEachOther } from './two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.0.1', '127.0.0.2'] as const
+const addresses = ['127.0.0.1', '127.0.0.2'] as const
+const [entry, far] = addresses
 let tasks: TestTasks
 let first: TestNode
 let second: TestNode
@@ -19,10 +21,7 @@ let port: number
 
 beforeEach(async () => {
   tasks = new TestTasks()
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
 })
 
 afterEach(() => {
@@ -39,12 +38,7 @@ async function routeToSecond(address: string, more: Partial<TableFacts> = {}): P
   await connected()
 }
 
-async function connected(): Promise<void> {
-  await eventually(() => {
-    assert.equal(first.answers(second.id), true)
-    assert.equal(second.answers(first.id), true)
-  })
-}
+const connected = (): Promise<void> => reachEachOther({ first, second })
 
 test('a client of one node reaches a task of another, both ways, to both ends', async () => {
   await routeToSecond(await tasks.echo())

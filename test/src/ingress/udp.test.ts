@@ -4,10 +4,12 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { TestCluster } from '../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../support/eventually.ts'
 import { endpointOf, TestNode, taskAt, type TableFacts } from './test-node.ts'
-import { closeUdp, freePort, TestTasks, UdpClient } from './test-tasks.ts'
+import { closeUdp, TestTasks, UdpClient } from './test-tasks.ts'
+import { openTwoNodes } from './two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.50.11', '127.0.50.12'] as const
+const addresses = ['127.0.50.11', '127.0.50.12'] as const
+const [entry] = addresses
 let tasks: TestTasks
 let first: TestNode
 let second: TestNode
@@ -15,10 +17,7 @@ let port: number
 
 beforeEach(async () => {
   tasks = new TestTasks()
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
 })
 
 afterEach(() => {

@@ -7,10 +7,11 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { TestCluster } from '../../../mesh/identity/test-cluster.ts'
 import { eventually } from '../../../support/eventually.ts'
 import { endpointOf, TestNode, taskAt } from '../test-node.ts'
-import { freePort } from '../test-tasks.ts'
+import { openTwoNodes, reachEachOther } from '../two-nodes.ts'
 
 const cluster = new TestCluster()
-const [entry, far] = ['127.0.49.1', '127.0.49.2'] as const
+const addresses = ['127.0.49.1', '127.0.49.2'] as const
+const [entry] = addresses
 let first: TestNode
 let second: TestNode
 let port: number
@@ -20,10 +21,7 @@ let agent: Agent
 let accepted: number
 
 beforeEach(async () => {
-  port = await freePort()
-  const dataPathPort = await freePort()
-  first = new TestNode(await cluster.member(), { address: entry, port: dataPathPort })
-  second = new TestNode(await cluster.member(), { address: far, port: dataPathPort })
+  ;({ first, second, port } = await openTwoNodes(cluster, addresses))
   agent = new Agent({ keepAlive: true })
   accepted = 0
   server = createServer((asked, answer) => {
@@ -59,10 +57,7 @@ async function route(): Promise<void> {
   first.route({ port, endpoints, options, peers: [second.peer] })
   const localTasks = [taskAt('b', address)]
   second.route({ port, endpoints, options, peers: [first.peer], localTasks })
-  await eventually(() => {
-    assert.equal(first.answers(second.id), true)
-    assert.equal(second.answers(first.id), true)
-  })
+  await reachEachOther({ first, second })
 }
 
 async function ask(path: string, body?: Buffer): Promise<Buffer> {
