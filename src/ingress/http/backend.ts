@@ -25,6 +25,8 @@ export class Backend {
   readonly latency = new PeakLatency()
   readonly ejection = new Ejection()
   readonly counters = new HttpCounters()
+  /** It drains or has left the table: a connection that is given back now would hold it up. */
+  isStray = false
   readonly #idle: Upstream[] = []
   readonly #closing = new Map<Upstream, number>()
 

@@ -144,7 +144,8 @@ export class HttpPort {
     const wanted = new Map(endpoints.map((endpoint) => [endpoint.task, endpoint.generation]))
     for (const [task, backend] of this.#backends) {
       const isWanted = wanted.get(task) === backend.generation
-      if (isWanted && !this.deps.routes.isDraining(task)) continue
+      backend.isStray = !isWanted || this.deps.routes.isDraining(task)
+      if (!backend.isStray) continue
       backend.closeIdle(nowMs)
       if (!isWanted && backend.isUnused) this.#backends.delete(task)
     }
@@ -152,7 +153,7 @@ export class HttpPort {
 
   isWanted(backend: Backend): boolean {
     const isKnown = this.#backends.get(backend.task) === backend
-    return isKnown && !this.isEnding && !this.deps.routes.isDraining(backend.task)
+    return isKnown && !this.isEnding && !backend.isStray
   }
 
   /** True when there is nothing left to look after. */

@@ -153,6 +153,18 @@ test('a request that a draining task is answering is answered', async () => {
   await eventually(() => assert.ok(task.sockets[0]?.closed))
 })
 
+test('a request is answered by a task that left the table, and its connection is not kept', async () => {
+  const task = await RawTask.serve(entrance, () => {})
+  const answer = say(entrance, get())
+  await eventually(() => assert.equal(task.requests, 1))
+  entrance.routes.drain(`raw-${task.address}`)
+  entrance.entrance.routesChanged()
+  await RawTask.serve(entrance)
+  task.sockets[0]?.write(ok.replace('\r\n', '\r\nKeep-Alive: timeout=75\r\n'))
+  assert.equal(statusOf(await answer), 200)
+  await eventually(() => assert.ok(task.sockets[0]?.closed))
+})
+
 test('an ingress that ends says so in every answer, and lets the idle go', async () => {
   const task = await RawTask.serve(entrance, () => {})
   const idle = entrance.client()
