@@ -9,8 +9,9 @@ import {
   type Frame,
 } from '../../wire/tunnel-frame.ts'
 import { compact } from '../compact.ts'
-import type { DialHandler, End, EndHandler } from '../end.ts'
+import type { DialFailure, DialHandler, End, EndHandler } from '../end.ts'
 import type { CloseCause, Loop, Slab } from '../loop.ts'
+import { Opening } from './opening.ts'
 
 /** What a stream asks of the tunnel that carries it. */
 export interface StreamHost {
@@ -60,14 +61,11 @@ interface Piece {
   readonly length: number
 }
 
-type Phase = 'dialling' | 'offered' | 'open' | 'dead'
-
 /** One client's connection inside a tunnel. Credit bounds what either side can hold of it. */
 export class TunnelStream implements End, Carried {
   readonly id: number
   readonly #host: StreamHost
-  #phase: Phase
-  #dial: DialHandler | null
+  readonly #opening: Opening<TunnelStream>
   #handler: EndHandler | null = null
   readonly #outbox: Piece[] = []
   #queuedBytes = 0
@@ -85,8 +83,7 @@ export class TunnelStream implements End, Carried {
   private constructor(id: number, host: StreamHost, dial: DialHandler | null) {
     this.id = id
     this.#host = host
-    this.#dial = dial
-    this.#phase = dial === null ? 'offered' : 'dialling'
+    this.#opening = new Opening({ id, what: 'stream', host, dial })
   }
 
   static dialled(id: number, host: StreamHost, dial: DialHandler): TunnelStream {
@@ -103,16 +100,12 @@ export class TunnelStream implements End, Carried {
 
   /** Answers an OPEN: the task has accepted. */
   accept(): void {
-    if (this.#phase !== 'offered') return
-    this.#phase = 'open'
-    this.#host.control(encodeTunnelFrame(this.id, frameType.ready))
+    this.#opening.accept()
   }
 
   /** Answers an OPEN: no such task here. */
   refuse(): void {
-    if (this.#phase !== 'offered') return
-    this.#host.control(encodeTunnelFrame(this.id, frameType.gone))
-    this.#die()
+    if (this.#opening.refuse()) this.#die()
   }
 
   setHandler(handler: EndHandler): void {
@@ -120,14 +113,14 @@ export class TunnelStream implements End, Carried {
   }
 
   send(slab: Slab, offset: number, length: number): boolean {
-    if (this.#phase !== 'open' || this.#isFinAsked) {
+    if (!this.#opening.isOpen || this.#isFinAsked) {
       this.#host.loop.release(slab)
       return true
     }
     this.#outbox.push({ slab, offset, length })
     this.#queuedBytes += length
     if (this.#queuedBytes > queuedBytesLimit) {
-      this.#host.control(encodeTunnelFrame(this.id, frameType.reset))
+      this.#opening.tell(frameType.reset)
       this.#close('overflow')
       return true
     }
@@ -146,20 +139,20 @@ export class TunnelStream implements End, Carried {
   }
 
   shutdown(): void {
-    if (this.#phase !== 'open' || this.#isFinAsked) return
+    if (!this.#opening.isOpen || this.#isFinAsked) return
     this.#isFinAsked = true
     this.#host.markReady(this)
   }
 
   reset(): void {
-    if (this.#phase === 'dead') return
-    this.#host.control(encodeTunnelFrame(this.id, frameType.reset))
+    if (this.#opening.isDead) return
+    this.#opening.tell(frameType.reset)
     this.#die()
   }
 
   /** Gives up a dial that is under way; later it does nothing. */
   cancel(): void {
-    if (this.#phase === 'dialling') this.reset()
+    if (this.#opening.isDialling) this.reset()
   }
 
   receive(frame: Frame): string | null {
@@ -171,9 +164,9 @@ export class TunnelStream implements End, Carried {
       case frameType.credit:
         return this.#receiveCreditFrame(decodeCount(frame.payload))
       case frameType.ready:
-        return this.#receiveReady()
+        return this.#opening.receiveReady(this)
       case frameType.gone:
-        if (this.#phase !== 'dialling') return 'GONE for a stream that is open'
+        if (!this.#opening.isDialling) return 'GONE for a stream that is open'
         this.#fail({ kind: 'gone' })
         return null
       case frameType.reset:
@@ -194,7 +187,7 @@ export class TunnelStream implements End, Carried {
   }
 
   abandon(cause: CloseCause): void {
-    if (this.#phase === 'dialling') this.#fail({ kind: 'failed', cause })
+    if (this.#opening.isDialling) this.#fail({ kind: 'failed', cause })
     else this.#close(cause)
   }
 
@@ -211,7 +204,7 @@ export class TunnelStream implements End, Carried {
   }
 
   collected(): void {
-    if (this.#isDrainAwaited && this.#queuedBytes <= lowWaterBytes && this.#phase === 'open') {
+    if (this.#isDrainAwaited && this.#queuedBytes <= lowWaterBytes && this.#opening.isOpen) {
       this.#isDrainAwaited = false
       this.#handler?.onDrained(this)
     }
@@ -239,8 +232,13 @@ export class TunnelStream implements End, Carried {
     return length
   }
 
+  /** READY has not been said: nothing may come before it. */
+  get #isAwaited(): boolean {
+    return !this.#opening.isOpen && !this.#opening.isDead
+  }
+
   #receiveData(payload: Uint8Array): string | null {
-    if (this.#phase === 'dialling' || this.#phase === 'offered') return 'DATA before READY'
+    if (this.#isAwaited) return 'DATA before READY'
     if (this.#isFinReceived) return 'DATA after FIN'
     if (payload.length > this.#receiveCredit) return 'more DATA than there was credit for'
     this.#receiveCredit -= payload.length
@@ -252,7 +250,7 @@ export class TunnelStream implements End, Carried {
   }
 
   #receiveFin(): string | null {
-    if (this.#phase === 'dialling' || this.#phase === 'offered') return 'FIN before READY'
+    if (this.#isAwaited) return 'FIN before READY'
     if (this.#isFinReceived) return 'FIN twice'
     this.#isFinReceived = true
     this.#deliver()
@@ -266,17 +264,8 @@ export class TunnelStream implements End, Carried {
     return null
   }
 
-  #receiveReady(): string | null {
-    const dial = this.#dial
-    if (this.#phase !== 'dialling' || dial === null) return 'READY for a stream that is open'
-    this.#phase = 'open'
-    this.#dial = null
-    dial.onOpen(this)
-    return null
-  }
-
   #deliver(): void {
-    while (!this.#isPaused && this.#phase === 'open' && this.#handler !== null) {
+    while (!this.#isPaused && this.#opening.isOpen && this.#handler !== null) {
       const piece = this.#inbox.shift()
       if (piece === undefined) break
       const slab = this.#host.loop.slabOf(piece)
@@ -288,7 +277,7 @@ export class TunnelStream implements End, Carried {
 
   #deliverEnd(): void {
     const isAtEnd = this.#isFinReceived && this.#inbox.length === 0
-    if (!isAtEnd || this.#isPaused || this.#isEndTold || this.#phase !== 'open') return
+    if (!isAtEnd || this.#isPaused || this.#isEndTold || !this.#opening.isOpen) return
     this.#isEndTold = true
     this.#handler?.onEnd(this)
     this.#closeWhenEnded()
@@ -296,7 +285,7 @@ export class TunnelStream implements End, Carried {
 
   #giveCredit(bytes: number): void {
     this.#uncreditedBytes += bytes
-    if (this.#uncreditedBytes < creditAtBytes || this.#phase !== 'open') return
+    if (this.#uncreditedBytes < creditAtBytes || !this.#opening.isOpen) return
     if (this.#isFinReceived) return
     this.#receiveCredit += this.#uncreditedBytes
     const payload = encodeCount(this.#uncreditedBytes)
@@ -308,24 +297,22 @@ export class TunnelStream implements End, Carried {
     if (this.#isEndTold && this.#isFinSent) this.#close('ended')
   }
 
-  #fail(failure: Parameters<DialHandler['onFailed']>[0]): void {
-    const dial = this.#dial
-    this.#die()
-    dial?.onFailed(failure)
+  #fail(failure: DialFailure): void {
+    this.#die()?.onFailed(failure)
   }
 
   #close(cause: CloseCause): void {
-    if (this.#phase === 'dead') return
+    if (this.#opening.isDead) return
     this.#die()
     this.#handler?.onClosed(this, cause)
   }
 
-  #die(): void {
-    this.#phase = 'dead'
-    this.#dial = null
+  #die(): Pick<DialHandler, 'onFailed'> | null {
+    const dial = this.#opening.die()
     for (const piece of this.#outbox.splice(0)) this.#host.loop.release(piece.slab)
     this.#queuedBytes = 0
     this.#inbox = []
     this.#host.forget(this)
+    return dial
   }
 }

@@ -1,13 +1,8 @@
-import {
-  encodeTunnelFrame,
-  frameHeaderBytes,
-  frameType,
-  writeHeader,
-  type Frame,
-} from '../../wire/tunnel-frame.ts'
+import { frameHeaderBytes, frameType, writeHeader, type Frame } from '../../wire/tunnel-frame.ts'
 import { compact } from '../compact.ts'
 import type { DialFailure } from '../end.ts'
 import type { CloseCause } from '../loop.ts'
+import { Opening } from '../tunnel/opening.ts'
 import {
   streamShareBytes,
   type Carried,
@@ -20,14 +15,11 @@ import type { FlowDialHandler, FlowEnd, FlowHandler } from './flow-end.ts'
 const queuedBytesLimit = 128 * 1024
 const queuedLimit = 256
 
-type Phase = 'dialling' | 'offered' | 'open' | 'dead'
-
 /** One client's datagrams inside a tunnel, without credit: what does not fit is dropped. */
 export class TunnelFlow implements FlowEnd, Carried {
   readonly id: number
   readonly #host: StreamHost
-  #phase: Phase
-  #dial: FlowDialHandler | null
+  readonly #opening: Opening<TunnelFlow>
   #handler: FlowHandler | null = null
   #queue: Uint8Array[] = []
   #queuedBytes = 0
@@ -35,8 +27,7 @@ export class TunnelFlow implements FlowEnd, Carried {
   private constructor(id: number, host: StreamHost, dial: FlowDialHandler | null) {
     this.id = id
     this.#host = host
-    this.#dial = dial
-    this.#phase = dial === null ? 'offered' : 'dialling'
+    this.#opening = new Opening({ id, what: 'flow', host, dial })
   }
 
   static dialled(id: number, host: StreamHost, dial: FlowDialHandler): TunnelFlow {
@@ -53,16 +44,12 @@ export class TunnelFlow implements FlowEnd, Carried {
 
   /** Answers an OPEN. */
   accept(): void {
-    if (this.#phase !== 'offered') return
-    this.#phase = 'open'
-    this.#host.control(encodeTunnelFrame(this.id, frameType.ready))
+    this.#opening.accept()
   }
 
   /** Answers an OPEN: no such task here. */
   refuse(): void {
-    if (this.#phase !== 'offered') return
-    this.#host.control(encodeTunnelFrame(this.id, frameType.gone))
-    this.#die()
+    if (this.#opening.refuse()) this.#die()
   }
 
   setHandler(handler: FlowHandler): void {
@@ -72,7 +59,7 @@ export class TunnelFlow implements FlowEnd, Carried {
   send(bytes: Uint8Array): boolean {
     const isFull =
       this.#queue.length >= queuedLimit || this.#queuedBytes + bytes.length > queuedBytesLimit
-    if (this.#phase !== 'open' || isFull) return false
+    if (!this.#opening.isOpen || isFull) return false
     this.#queue.push(bytes)
     this.#queuedBytes += bytes.length
     this.#host.markReady(this)
@@ -80,26 +67,26 @@ export class TunnelFlow implements FlowEnd, Carried {
   }
 
   close(): void {
-    if (this.#phase === 'dead') return
-    this.#host.control(encodeTunnelFrame(this.id, frameType.reset))
+    if (this.#opening.isDead) return
+    this.#opening.tell(frameType.reset)
     this.#die()
   }
 
   /** Gives up a dial that is under way; later it does nothing. */
   cancel(): void {
-    if (this.#phase === 'dialling') this.close()
+    if (this.#opening.isDialling) this.close()
   }
 
   receive(frame: Frame): string | null {
     switch (frame.type) {
       case frameType.datagram:
-        if (this.#phase !== 'open') return 'DATAGRAM before READY'
+        if (!this.#opening.isOpen) return 'DATAGRAM before READY'
         this.#handler?.onDatagram(compact(frame.payload))
         return null
       case frameType.ready:
-        return this.#receiveReady()
+        return this.#opening.receiveReady(this)
       case frameType.gone:
-        if (this.#phase !== 'dialling') return 'GONE for a flow that is open'
+        if (!this.#opening.isDialling) return 'GONE for a flow that is open'
         this.#fail({ kind: 'gone' })
         return null
       case frameType.reset:
@@ -122,7 +109,7 @@ export class TunnelFlow implements FlowEnd, Carried {
   }
 
   abandon(cause: CloseCause): void {
-    if (this.#phase === 'dialling') return this.#fail({ kind: 'failed', cause })
+    if (this.#opening.isDialling) return this.#fail({ kind: 'failed', cause })
     this.#die()
     this.#handler?.onClosed()
   }
@@ -144,26 +131,15 @@ export class TunnelFlow implements FlowEnd, Carried {
 
   collected(): void {}
 
-  #receiveReady(): string | null {
-    const dial = this.#dial
-    if (this.#phase !== 'dialling' || dial === null) return 'READY for a flow that is open'
-    this.#phase = 'open'
-    this.#dial = null
-    dial.onOpen(this)
-    return null
-  }
-
   #fail(failure: DialFailure): void {
-    const dial = this.#dial
-    this.#die()
-    dial?.onFailed(failure)
+    this.#die()?.onFailed(failure)
   }
 
-  #die(): void {
-    this.#phase = 'dead'
-    this.#dial = null
+  #die(): Pick<FlowDialHandler, 'onFailed'> | null {
+    const dial = this.#opening.die()
     this.#queue = []
     this.#queuedBytes = 0
     this.#host.forget(this)
+    return dial
   }
 }
