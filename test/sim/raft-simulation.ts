@@ -1,9 +1,8 @@
 import { RaftClients } from './raft-clients.ts'
 import { RaftFaults } from './raft-faults.ts'
 import { RaftOperator } from './raft-operator.ts'
-import { RaftWorld, settingOf, type Setting } from './raft-world.ts'
-import type { Tally } from './tally.ts'
-import type { Violation } from './violation.ts'
+import { RaftWorld, settingOf } from './raft-world.ts'
+import type { Played } from './seed-search.ts'
 
 /** How long things go wrong in one seed. */
 export const faultsMs: number = 4 * 60_000
@@ -11,18 +10,10 @@ export const faultsMs: number = 4 * 60_000
 const progressMs = 30_000
 const stepMs = 1000
 
-export interface Outcome {
-  readonly setting: Setting
-  readonly simulatedMs: number
-  readonly elections: number
+export interface Outcome extends Played {
   readonly agreed: number
   readonly reads: number
   readonly writes: number
-  readonly faults: Tally
-  /** Equal for two runs of a seed. */
-  readonly trace: string
-  /** The first ones; none when the seed passed. */
-  readonly violations: readonly Violation[]
 }
 
 /** One seed from its founding to its end, which comes early when a promise is broken. */
@@ -42,7 +33,7 @@ export async function simulateRaft(seed: number, forMs: number = faultsMs): Prom
   clients.stop()
   operator.stop()
   return {
-    setting: world.setting,
+    seed,
     simulatedMs: world.nowMs,
     elections: world.checker.elections,
     agreed: world.checker.agreedIndex,

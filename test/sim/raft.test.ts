@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { simulateRaft } from './raft-simulation.ts'
 import { RegisterChecker } from './register-checker.ts'
-import { SeedSearch } from './seed-search.ts'
+import { RaftSearch } from './raft-search.ts'
 
 const cpuSeconds = Number(process.env['MESH_SIM_CPU_SECONDS'] ?? 20)
 
 test('whole clusters keep every promise under every fault, and go on when it is over', async () => {
-  const search = new SeedSearch({ firstSeed: 1, cpuSeconds, failuresWanted: 1 })
+  const search = new RaftSearch({ firstSeed: 1, cpuSeconds, failuresWanted: 1 })
   await search.run()
   const [failed] = search.failed
-  const seed = failed?.setting.seed ?? 0
+  const seed = failed?.seed ?? 0
   assert.deepEqual(
     failed?.violations ?? [],
     [],

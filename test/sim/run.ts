@@ -9,7 +9,7 @@
  */
 import { parseArgs } from 'node:util'
 import { ControlSearch } from './control/control-search.ts'
-import { SeedSearch } from './seed-search.ts'
+import { RaftSearch } from './raft-search.ts'
 import type { Violation } from './violation.ts'
 
 const { values } = parseArgs({
@@ -35,14 +35,14 @@ function tell(facts: string, violations: readonly Violation[]): void {
   }
 }
 
-const agreement = (): SeedSearch =>
-  new SeedSearch({
+const agreement = (): RaftSearch =>
+  new RaftSearch({
     firstSeed,
     cpuSeconds,
     failuresWanted,
-    onSeed: ({ setting, trace, violations, elections, agreed, simulatedMs }) => {
+    onSeed: ({ seed, trace, violations, elections, agreed, simulatedMs }) => {
       const facts = `${inSeconds(simulatedMs)}, ${elections} elections, ${agreed} entries`
-      tell(`seed ${setting.seed}: ${facts}, trace ${trace}`, violations)
+      tell(`seed ${seed}: ${facts}, trace ${trace}`, violations)
     },
   })
 
@@ -51,7 +51,6 @@ const control = (): ControlSearch =>
     firstSeed,
     cpuSeconds,
     failuresWanted,
-    seeds: Infinity,
     onSeed: ({ seed, trace, violations, passes, starts, simulatedMs, convergedMs }) => {
       const rest = convergedMs === null ? 'no rest' : `at rest after ${inSeconds(convergedMs)}`
       const facts = `${inSeconds(simulatedMs)}, ${passes} passes, ${starts} containers, ${rest}`

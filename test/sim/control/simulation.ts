@@ -1,7 +1,6 @@
 import { type TaskView, tasksOf } from '../../../src/model/task-view.ts'
 import { servicesOf } from '../../../src/model/service-view.ts'
-import type { Tally } from '../tally.ts'
-import type { Violation } from '../violation.ts'
+import type { Played } from '../seed-search.ts'
 import { brief } from './checker.ts'
 import { Faults } from './faults.ts'
 import { brokenConstraint } from './fitness.ts'
@@ -16,18 +15,11 @@ const convergenceMs = 180_000
 const restMs = 30_000
 const stepMs = 1000
 
-export interface ControlOutcome {
-  readonly seed: number
-  readonly simulatedMs: number
+export interface ControlOutcome extends Played {
   readonly convergedMs: number | null
   readonly passes: number
   readonly starts: number
-  readonly elections: number
   readonly entries: number
-  readonly faults: Tally
-  /** Equal for two runs of a seed. */
-  readonly trace: string
-  readonly violations: readonly Violation[]
 }
 
 /** One seed from its founding to its end, which comes early when a promise is broken. */
