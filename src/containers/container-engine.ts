@@ -8,8 +8,6 @@ export interface ContainerEngine {
   readonly kind: 'docker' | 'process'
   /** Facts for `node inspect`; rejects when the engine does not answer. */
   describe(): Promise<EngineDescription>
-  /** Why this node can never run such a task; null when it can. */
-  refuses(request: ContainerRequest): string | null
   /**
    * Makes the container (not started); idempotent per task id. Pulls the image when it is missing.
    * Rejects, as all of these do, with an `EngineFault` that says why.

@@ -101,10 +101,6 @@ export class DockerEngine implements ContainerEngine {
     }
   }
 
-  refuses(): string | null {
-    return null
-  }
-
   async create(
     request: ContainerRequest,
     watch: CreateWatch = unwatched,

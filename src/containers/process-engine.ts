@@ -85,10 +85,6 @@ export class ProcessEngine implements ContainerEngine {
     })
   }
 
-  refuses(request: ContainerRequest): string | null {
-    return processRefusal(request)
-  }
-
   create(request: ContainerRequest): Promise<ContainerHandle> {
     const because = processRefusal(request)
     if (because !== null) return Promise.reject(engineFault('engine/refused', because))

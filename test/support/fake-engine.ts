@@ -43,10 +43,6 @@ export class FakeEngine implements ContainerEngine {
     }
   }
 
-  refuses(): string | null {
-    return null
-  }
-
   async create(request: ContainerRequest): Promise<ContainerHandle> {
     await this.#answer()
     if (this.createFault !== null) throw engineFault('engine/image-missing', this.createFault)

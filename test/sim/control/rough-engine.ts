@@ -160,10 +160,6 @@ export class EngineSession implements ContainerEngine {
     return this.#ask(async () => ({ ...(await this.#fake.describe()), ...resources }))
   }
 
-  refuses(): string | null {
-    return null
-  }
-
   create(request: ContainerRequest, watch?: CreateWatch): Promise<ContainerHandle> {
     return this.#ask(() => this.#engine.create(request, watch))
   }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '../../../mesh/base/log.ts'
+import { isEngineFault } from '../../../src/containers/engine-fault.ts'
 import { ProcessEngine } from '../../../src/containers/process-engine.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -36,10 +37,14 @@ engineContract('ProcessEngine', () => {
 test('a task with neither command nor arguments is refused, with the reason', async (t) => {
   const engine = openEngine(t)
   const request = containerRequest('t1', { image: 'nginx:alpine' })
-  assert.match(engine.refuses(request) ?? '', /image nginx:alpine without a command/)
-  await assert.rejects(engine.create(request), /engine\/refused/)
-  assert.equal(engine.refuses({ ...request, args: ['true'] }), null)
-  assert.equal(engine.refuses({ ...request, image: 'meshd/whoami:latest' }), null)
+  await assert.rejects(engine.create(request), (error) => {
+    assert.ok(isEngineFault(error))
+    assert.equal(error.fault.code, 'engine/refused')
+    assert.match(error.fault.because, /image nginx:alpine without a command/)
+    return true
+  })
+  await engine.create({ ...request, taskId: 't2', args: ['true'] })
+  await engine.create({ ...request, taskId: 't3', image: 'meshd/whoami:latest' })
 })
 
 test('tasks get ports of their own, and the spec cannot change PORT and HOST', async (t) => {

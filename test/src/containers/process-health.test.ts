@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { silentLog } from '../../../mesh/base/log.ts'
+import { isEngineFault } from '../../../src/containers/engine-fault.ts'
 import { ProcessEngine } from '../../../src/containers/process-engine.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -64,13 +65,24 @@ test('a task with a port of the node listens on that port', async (t) => {
   assert.equal(state?.lastLine, '0.0.0.0:18099')
 })
 
-test('what only a container can be given is refused by name', (t) => {
+const refusedBecause =
+  (because: string) =>
+  (error: unknown): boolean => {
+    assert.ok(isEngineFault(error))
+    assert.deepEqual(error.fault, { code: 'engine/refused', because })
+    return true
+  }
+
+test('what only a container can be given is refused by name', async (t) => {
   const { engine } = open(t)
   const mount = { Mounts: [{ Type: 'tmpfs', Target: '/x' }] } as const
   const request = containerRequest('m1', { args: ['true'], settings: mount })
-  assert.equal(engine.refuses(request), 'the process runtime has no Mounts')
+  await assert.rejects(engine.create(request), refusedBecause('the process runtime has no Mounts'))
   const logged = containerRequest('m2', { args: ['true'], logDriver: { Name: 'syslog' } })
-  assert.equal(engine.refuses(logged), 'the process runtime has no LogDriver')
+  await assert.rejects(
+    engine.create(logged),
+    refusedBecause('the process runtime has no LogDriver'),
+  )
 })
 
 test('a folder that does not exist is a fault that names it', async (t) => {
