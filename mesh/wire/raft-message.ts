@@ -1,38 +1,23 @@
-import * as z from 'zod'
 import { assert } from '../base/assert.ts'
-import type { Entry, Message, SnapshotMeta } from '../raft/types.ts'
-import { decodeJson, encodeJson, isRefused, type FrameRefused } from './frames.ts'
+import type { ConfState, Entry, EntryKind, Message, MessageKind, Snapshot } from '../raft/types.ts'
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+import type { FrameRefused } from './frames.ts'
 
 /**
- * A Raft message: version(1) header length(4) header, then the bytes that the header counts:
- * context, the data of each entry, the data of the snapshot. The header is JSON.
+ * A Raft message: version(1) kind(1) flags(1), its numbers, its context, how many entries and each
+ * of them, and the snapshot when there is one. Not JSON, as other messages are: a busy leader sends
+ * thousands of entries a second.
  */
-const version = 1
-const prefixBytes = 5
-const whole = z.int().nonnegative()
-const ids = z.array(whole).max(1000)
+const version = 2
+const flags = { reject: 1, snapshot: 2 } as const
+const idsMax = 1000
+/** Of what has a length of its own: all but its data. */
+const headBytes = 128
+const entryHeadBytes = 21
 
-const snapshotMeta: z.ZodType<SnapshotMeta> = z.object({
-  index: whole,
-  term: whole,
-  confState: z.object({
-    voters: ids,
-    votersOutgoing: ids,
-    learners: ids,
-    learnersNext: ids,
-    autoLeave: z.boolean(),
-  }),
-})
-
-const entryHeader = z.object({
-  term: whole,
-  index: whole,
-  kind: z.enum(['normal', 'conf-change', 'conf-change-v2']),
-  bytes: whole,
-})
-
-/** The kinds that nodes send to one another; proposals go by a protocol of their own. */
-const kinds = [
+/** The kinds that nodes send to one another, by number; proposals go by a protocol of their own. */
+const kinds: readonly MessageKind[] = [
   'append',
   'append-response',
   'vote',
@@ -45,60 +30,100 @@ const kinds = [
   'read-index-response',
   'pre-vote',
   'pre-vote-response',
-] as const
+]
 
-const messageHeader = z.object({
-  kind: z.enum(kinds),
-  to: whole,
-  from: whole,
-  term: whole,
-  logTerm: whole,
-  index: whole,
-  commit: whole,
-  vote: whole,
-  reject: z.boolean(),
-  rejectHint: whole,
-  contextBytes: whole,
-  entries: z.array(entryHeader),
-  snapshot: z.object({ meta: snapshotMeta, bytes: whole }).nullable(),
-})
+const entryKinds: readonly EntryKind[] = ['normal', 'conf-change', 'conf-change-v2']
 
 export function encodeRaftMessage(message: Message): Uint8Array {
-  const { context, entries, snapshot, ...scalars } = message
-  const header = encodeJson({
-    ...scalars,
-    contextBytes: context.length,
-    entries: entries.map(({ data, ...entry }) => ({ ...entry, bytes: data.length })),
-    snapshot: snapshot && { meta: snapshot.meta, bytes: snapshot.data.length },
-  })
-  const prefix = new Uint8Array(prefixBytes)
-  const view = new DataView(prefix.buffer)
-  view.setUint8(0, version)
-  view.setUint32(1, header.length)
-  const data = entries.map((entry) => entry.data)
-  return Buffer.concat([prefix, header, context, ...data, snapshot?.data ?? new Uint8Array()])
+  const { kind, context, entries, snapshot, reject } = message
+  const data = entries.reduce((sum, entry) => sum + entry.data.length + entryHeadBytes, 0)
+  const writer = new ByteWriter(headBytes + context.length + data)
+  writer.byte(version)
+  // None of ours, for a kind that must not be sent: whoever gets it refuses it.
+  writer.byte(kinds.indexOf(kind) & 0xff)
+  writer.byte((reject ? flags.reject : 0) | (snapshot === null ? 0 : flags.snapshot))
+  writer.whole(message.to)
+  writer.whole(message.from)
+  writer.whole(message.term)
+  writer.whole(message.logTerm)
+  writer.whole(message.index)
+  writer.whole(message.commit)
+  writer.whole(message.vote)
+  writer.whole(message.rejectHint)
+  writer.counted(context)
+  writer.whole(entries.length)
+  for (const entry of entries) writeEntry(writer, entry)
+  if (snapshot !== null) writeSnapshot(writer, snapshot)
+  return writer.finish()
 }
 
 export function decodeRaftMessage(frame: Uint8Array): Message | FrameRefused {
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
-  if (bytes.length < prefixBytes || bytes[0] !== version) return { refused: 'version' }
-  const headerEnd = prefixBytes + bytes.readUInt32BE(1)
-  const header = decodeJson(messageHeader, bytes.subarray(prefixBytes, headerEnd))
-  if (isRefused(header)) return header
-  const { contextBytes, entries, snapshot, ...scalars } = header
-  const counted = entries.reduce((sum, entry) => sum + entry.bytes, contextBytes)
-  if (headerEnd + counted + (snapshot?.bytes ?? 0) !== bytes.length) return { refused: 'length' }
-  let at = headerEnd
-  const take = (length: number): Uint8Array => bytes.subarray(at, (at += length))
-  return {
-    ...scalars,
-    context: take(contextBytes),
-    entries: entries.map(({ bytes: length, ...entry }): Entry => ({
-      ...entry,
-      data: take(length),
-    })),
-    snapshot: snapshot && { meta: snapshot.meta, data: take(snapshot.bytes) },
+  const reader = new ByteReader(frame)
+  if (reader.byte() !== version) return { refused: 'version' }
+  const kind = kinds[reader.byte()]
+  if (kind === undefined) return { refused: 'kind' }
+  const flagged = reader.byte()
+  const message: Message = {
+    kind,
+    reject: (flagged & flags.reject) !== 0,
+    to: reader.whole(),
+    from: reader.whole(),
+    term: reader.whole(),
+    logTerm: reader.whole(),
+    index: reader.whole(),
+    commit: reader.whole(),
+    vote: reader.whole(),
+    rejectHint: reader.whole(),
+    context: reader.counted(),
+    entries: readMany(reader, reader.count(entryHeadBytes), readEntry),
+    snapshot: (flagged & flags.snapshot) === 0 ? null : readSnapshot(reader),
   }
+  return reader.isWhole ? message : { refused: 'length' }
+}
+
+function writeEntry(writer: ByteWriter, { kind, term, index, data }: Entry): void {
+  writer.byte(entryKinds.indexOf(kind))
+  writer.whole(term)
+  writer.whole(index)
+  writer.counted(data)
+}
+
+function readEntry(reader: ByteReader): Entry {
+  const kind = entryKinds[reader.byte()] ?? reader.refuse('normal')
+  return { kind, term: reader.whole(), index: reader.whole(), data: reader.counted() }
+}
+
+function writeSnapshot(writer: ByteWriter, { meta, data }: Snapshot): void {
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = meta.confState
+  writer.whole(meta.index)
+  writer.whole(meta.term)
+  for (const ids of [voters, votersOutgoing, learners, learnersNext]) {
+    writer.whole(ids.length)
+    for (const id of ids) writer.whole(id)
+  }
+  writer.byte(autoLeave ? 1 : 0)
+  writer.counted(data)
+}
+
+function readSnapshot(reader: ByteReader): Snapshot {
+  const [index, term] = [reader.whole(), reader.whole()]
+  const confState: ConfState = {
+    voters: readIds(reader),
+    votersOutgoing: readIds(reader),
+    learners: readIds(reader),
+    learnersNext: readIds(reader),
+    autoLeave: reader.byte() !== 0,
+  }
+  return { meta: { index, term, confState }, data: reader.counted() }
+}
+
+const readIds = (reader: ByteReader): readonly number[] =>
+  readMany(reader, reader.count(8, idsMax), () => reader.whole())
+
+function readMany<T>(reader: ByteReader, count: number, read: (reader: ByteReader) => T): T[] {
+  const found: T[] = []
+  for (let at = 0; at < count; at++) found.push(read(reader))
+  return found
 }
 
 /** A frame carries at most this much of a message; longer ones go in parts. */

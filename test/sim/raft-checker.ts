@@ -1,8 +1,7 @@
 import type { CatalogDelta, StoredObject } from '../../mesh/catalog/types.ts'
-import type { Entry, LogStorage, MessageKind } from '../../mesh/raft/types.ts'
+import type { Entry, LogStorage, Message, MessageKind } from '../../mesh/raft/types.ts'
 import type { Persistable } from '../../mesh/storage/raft-storage.ts'
 import { digestOf, digestOfText } from './digest.ts'
-import type { SeenMessage } from './raft-frames.ts'
 import type { Report } from './violation.ts'
 
 /** What is watched of one node; `boot` parts start anew with each process. */
@@ -117,7 +116,7 @@ export class RaftChecker {
     this.#committed = Math.max(this.#committed, hardState.commit)
   }
 
-  sent(node: string, to: string, message: SeenMessage): void {
+  sent(node: string, to: string, message: Message): void {
     const { kind, term, reject, index } = message
     if (leaderKinds.has(kind)) this.leads(node, term)
     if (kind === 'append') this.#claims(node, message)
@@ -176,7 +175,7 @@ export class RaftChecker {
   }
 
   /** Figure 8: what is committed newly was written by the leader itself, in its own term. */
-  #claims(node: string, { commit, term }: SeenMessage): void {
+  #claims(node: string, { commit, term }: Message): void {
     if (commit <= this.#committed) return
     this.#committed = commit
     const ours = this.#witness(node).storage?.term(commit)

@@ -1,22 +1,11 @@
-import type { MessageKind } from '../../mesh/raft/types.ts'
-
-/** What a Raft message says of itself on the wire, unchecked: its sender is ours. */
-export interface SeenMessage {
-  readonly kind: MessageKind
-  readonly term: number
-  readonly index: number
-  readonly commit: number
-  readonly reject: boolean
-}
+import type { Message } from '../../mesh/raft/types.ts'
+import { isRefused } from '../../mesh/wire/frames.ts'
+import { decodeRaftMessage } from '../../mesh/wire/raft-message.ts'
 
 const partHeaderBytes = 12
-const headerLengthAt = partHeaderBytes + 1
-const headerAt = headerLengthAt + 4
 
-/** Null for the later parts of a message that goes in several. */
-export function readMessage(frame: Uint8Array): SeenMessage | null {
-  const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
-  if (bytes.readUInt32BE(4) !== 0) return null
-  const headerEnd = headerAt + bytes.readUInt32BE(headerLengthAt)
-  return JSON.parse(bytes.toString('latin1', headerAt, headerEnd)) as SeenMessage
+/** Null for a message that goes in several parts: none is so long here. */
+export function readMessage(frame: Uint8Array): Message | null {
+  const message = decodeRaftMessage(frame.subarray(partHeaderBytes))
+  return isRefused(message) ? null : message
 }

@@ -1,7 +1,7 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Random } from '../../mesh/base/random.ts'
 import type { NetworkFaults, Sending } from '../support/memory-network.ts'
-import type { SeenMessage } from './raft-frames.ts'
+import type { Message } from '../../mesh/raft/types.ts'
 import { readMessage } from './raft-frames.ts'
 import type { Tally } from './tally.ts'
 
@@ -9,7 +9,7 @@ export interface RaftNetworkDeps {
   readonly random: Random
   readonly tally: Tally
   readonly deliver: (to: NodeId, act: () => void) => void
-  readonly onMessage: (from: NodeId, to: NodeId, message: SeenMessage) => void
+  readonly onMessage: (from: NodeId, to: NodeId, message: Message) => void
 }
 
 /** Chances out of ten thousand frames. */
@@ -41,7 +41,7 @@ export class RaftNetwork implements NetworkFaults {
   }
 
   travel(from: NodeId, to: NodeId, sending: Sending | null): readonly number[] {
-    const message = sending?.protocol === '/mesh/raft/1' ? readMessage(sending.frame) : null
+    const message = sending?.protocol === '/mesh/raft/2' ? readMessage(sending.frame) : null
     if (message !== null) this.#deps.onMessage(from, to, message)
     const { random, tally } = this.#deps
     const { lossChance, strayChance } = this.weather
@@ -65,7 +65,7 @@ export class RaftNetwork implements NetworkFaults {
   }
 
   /** There are few snapshots, and one that comes again is out of date by then. */
-  #doubleChance(message: SeenMessage | null): number {
+  #doubleChance(message: Message | null): number {
     const { doubleChance } = this.weather
     const isRare = message?.kind === 'snapshot' && doubleChance > 0
     return isRare ? Math.max(doubleChance, snapshotDoubleChance) : doubleChance
