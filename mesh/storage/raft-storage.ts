@@ -10,6 +10,7 @@ import type {
   Snapshot,
   SnapshotMeta,
 } from '../raft/types.ts'
+import { isDiskFull } from './disk-full.ts'
 import { Snapshots } from './snapshots.ts'
 import { openStorageKey } from './storage-key.ts'
 import { corrupt, type RecoveredLog } from './wal-recovery.ts'
@@ -168,6 +169,9 @@ export class RaftStorage implements LogStorage {
   async close(): Promise<void> {
     try {
       if (this.#owedHardState !== null) await this.#write([], true)
+    } catch (error) {
+      // Others know the commit index as well: a full disk is no reason not to end in order.
+      if (!isDiskFull(error)) throw error
     } finally {
       await this.#wal.close()
     }

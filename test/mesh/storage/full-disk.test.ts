@@ -54,3 +54,15 @@ test('a crash while the disk is full costs nothing that was kept', async () => {
   await save(again, 2)
   assert.equal((await open(disk)).lastIndex(), 2)
 })
+
+test('a log is closed on a full disk, too: what it still owed may be forgotten', async () => {
+  const disk = new MemoryDisk()
+  const storage = await open(disk)
+  await save(storage, 1)
+  const hardState = { term: 0, vote: 0, commit: 1 }
+  await storage.save({ entries: [], hardState, snapshot: null, mustSync: false })
+  disk.isFull = true
+  await storage.close()
+  disk.isFull = false
+  assert.equal((await open(disk)).lastIndex(), 1)
+})
