@@ -276,12 +276,7 @@ export class RaftFaults {
     const machine = this.#victim()
     if (!machine.isUp) return null
     machine.whenRunning(() => {
-      machine.stopGracefully().then(
-        () => this.#restartLater(machine, 1000),
-        () => {
-          // Its disk failed while it stopped: that is told elsewhere.
-        },
-      )
+      void machine.stopGracefully().then(() => this.#restartLater(machine, 1000))
     })
     return 'graceful restart'
   }

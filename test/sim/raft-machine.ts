@@ -130,9 +130,13 @@ export class RaftMachine {
   async stopGracefully(): Promise<void> {
     const boot = this.#boot
     const { consensus } = this
-    await consensus?.handOver()
-    if (boot !== this.#boot) return
-    await consensus?.stop()
+    try {
+      await consensus?.handOver()
+      if (boot !== this.#boot) return
+      await consensus?.stop()
+    } catch (error) {
+      return this.#ended(boot, error)
+    }
     if (boot === this.#boot) this.#end('refused')
   }
 

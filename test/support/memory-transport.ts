@@ -66,8 +66,8 @@ export class MemoryTransport implements Transport {
       )
     })
     if (!isSent) fail('transport/unreachable')
-    this.#switch.clock.after(timeoutMs, () => fail('transport/timeout'))
-    return promise
+    const cancel = this.#switch.clock.after(timeoutMs, () => fail('transport/timeout'))
+    return promise.finally(cancel)
   }
 
   onRequest(protocol: string, answer: Answer): void {
