@@ -3,7 +3,6 @@ import { lookup } from 'node:dns/promises'
 import {
   UnexpectedPeerError,
   type Connection,
-  type MessageStream,
   type MultiaddrConnection,
   type Stream,
 } from '@libp2p/interface'
@@ -18,13 +17,8 @@ import type { NodeIdentity } from '../identity/node-identity.ts'
 import { ClusterTls } from './cluster-tls.ts'
 import { FramedStream } from './framed-stream.ts'
 import { guarded } from './guarded.ts'
-import {
-  formatHostPort,
-  parseHostPort,
-  plainHost,
-  tcpMultiaddr,
-  type HostPort,
-} from './host-address.ts'
+import { InboundGuard } from './inbound-guard.ts'
+import { formatHostPort, parseHostPort, tcpMultiaddr, type HostPort } from './host-address.ts'
 import { createHost, maxPublishedBytes, messageIdBytes, type Host } from './libp2p-host.ts'
 import { LongLivedStream } from './long-lived-stream.ts'
 import { PeerConnections } from './peer-connections.ts'
@@ -69,6 +63,7 @@ export class Libp2pTransport implements Transport {
   readonly #deps: Libp2pTransportDeps
   readonly #host: Host
   readonly #tls: ClusterTls
+  readonly #guard: InboundGuard
   readonly #peers = new PeerConnections()
   readonly #redialler: Redialler
   readonly #sending = new Map<string, LongLivedStream>()
@@ -84,6 +79,7 @@ export class Libp2pTransport implements Transport {
     this.#held = made.held
     this.#host = made.host
     this.#tls = made.tls
+    this.#guard = made.guard
     this.#redialler = new Redialler({
       self: options.identity.nodeId,
       dial: (target) => this.#dial(target),
@@ -104,27 +100,19 @@ export class Libp2pTransport implements Transport {
     deps: Libp2pTransportDeps,
   ): Promise<Libp2pTransport> {
     const held: Held = { identity: options.identity }
-    const refusals = new RefusalLog('peer refused', deps)
-    const refuse = (connection: MessageStream, reason: string): void => {
-      const { direction } = connection
-      refusals.tell({ remoteAddress: remoteHost(connection), direction, reason })
-    }
+    const guard = new InboundGuard(new RefusalLog('peer refused', deps))
     const tls = new ClusterTls({
       identity: () => held.identity,
       isMember: options.isMember,
       clock: deps.clock,
-      onRefused: refuse,
+      onRefused: (connection, reason) => guard.refuse(connection, reason),
     })
     const { libp2pPrivateKey } = options.identity
     const { listen, topics } = options
-    const onInbound = (connection: MultiaddrConnection): void => {
-      connection.addEventListener('close', ({ error }) => {
-        if (error === undefined || tls.hasBegun(connection)) return
-        refuse(connection, `no handshake: ${error.message}`)
-      })
-    }
+    const onInbound = (connection: MultiaddrConnection): boolean =>
+      guard.greet(connection, () => tls.hasBegun(connection))
     const host = await createHost({ libp2pPrivateKey, listen, topics, encrypter: tls, onInbound })
-    return new Libp2pTransport(options, deps, { host, tls, held })
+    return new Libp2pTransport(options, deps, { host, tls, held, guard })
   }
 
   /** Listens and lets peers in; rejects with `transport/cannot-listen`. */
@@ -291,6 +279,7 @@ export class Libp2pTransport implements Transport {
       connection.abort(new UnexpectedPeerError('not a member'))
       return
     }
+    this.#guard.admitted(connection)
     if (!this.#peers.add(connection, peer)) return
     this.#redialler.onUp(peer.nodeId)
     this.#tellConnection(peer.nodeId, 'up')
@@ -342,6 +331,7 @@ interface Held {
 interface Made {
   readonly host: Host
   readonly tls: ClusterTls
+  readonly guard: InboundGuard
   readonly held: Held
 }
 
@@ -350,13 +340,6 @@ async function resolveAddress(address: string): Promise<string> {
   if (parsed === null) throw new MeshError({ code: 'transport/bad-address', address })
   const found = await lookup(parsed.host)
   return tcpMultiaddr({ host: found.address, port: parsed.port })
-}
-
-/** A raw connection has an address, which its type as a byte stream does not promise. */
-function remoteHost(connection: MessageStream): string {
-  if (!('remoteAddr' in connection)) return ''
-  const [, , host] = String(connection.remoteAddr).split('/')
-  return plainHost(host)
 }
 
 /** libp2p wraps what the socket said, once or more. */

@@ -3,11 +3,12 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
-import { silentLog } from '../../../mesh/base/log.ts'
+import { silentLog, type Log } from '../../../mesh/base/log.ts'
 import { joinAlpn } from '../../../mesh/transport/control-protocol.ts'
 import { ControlListener } from '../../../mesh/transport/control-listener.ts'
 import { parseHostPort } from '../../../mesh/transport/host-address.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
+import { eventually } from '../../support/eventually.ts'
 import { TestCluster } from '../identity/test-cluster.ts'
 
 const closed = (socket: Socket): Promise<void> =>
@@ -16,9 +17,9 @@ const closed = (socket: Socket): Promise<void> =>
     socket.resume()
   })
 
-test('who never ends its handshake loses its connection, silent or byte by byte', async () => {
+async function open(log: Log = silentLog): Promise<ControlListener> {
   const cluster = new TestCluster()
-  const listener = await ControlListener.open(
+  return ControlListener.open(
     {
       identity: await cluster.member(),
       listen: { host: '127.0.0.1', port: 0 },
@@ -28,8 +29,12 @@ test('who never ends its handshake loses its connection, silent or byte by byte'
       onApiConnection: (socket) => socket.destroy(),
       handshakeTimeoutMs: 500,
     },
-    { clock: systemClock, log: silentLog },
+    { clock: systemClock, log },
   )
+}
+
+test('who never ends its handshake loses its connection, silent or byte by byte', async () => {
+  const listener = await open()
   try {
     const address = parseHostPort(listener.address)
     assert.ok(address !== null)
@@ -43,6 +48,30 @@ test('who never ends its handshake loses its connection, silent or byte by byte'
     const other = connectTls({ ...address, ALPNProtocols: [joinAlpn], rejectUnauthorized: false })
     await once(other, 'secureConnect')
     other.destroy()
+  } finally {
+    await listener.close()
+  }
+})
+
+test('one address cannot keep the others out by handshakes that it never ends', async () => {
+  const reasons = new Set<unknown>()
+  const listener = await open({ ...silentLog, warn: ({ reason }) => reasons.add(reason) })
+  try {
+    const address = parseHostPort(listener.address)
+    assert.ok(address !== null)
+    const all = Array.from({ length: 160 }, () => connect(address))
+    const over = Promise.all(all.map(closed))
+    await eventually(() => assert.ok(reasons.has('too many strangers at once')))
+    const ALPNProtocols = [joinAlpn]
+    const other = connectTls({
+      ...{ ...address, ALPNProtocols, localAddress: '127.0.0.2', rejectUnauthorized: false },
+    })
+    await once(other, 'secureConnect')
+    other.destroy()
+    await over
+    const again = connectTls({ ...address, ALPNProtocols, rejectUnauthorized: false })
+    await once(again, 'secureConnect')
+    again.destroy()
   } finally {
     await listener.close()
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type TcpNetConnectOpts } from 'node:net'
 import { afterEach, test } from 'node:test'
 import type { NodeId } from '../../../mesh/base/ids.ts'
 import { silentLog, type Log } from '../../../mesh/base/log.ts'
@@ -276,6 +276,29 @@ test('what is no handshake is refused with the reason, and a mere look is not to
   assert.match(reason, /^no handshake: ./)
   assert.deepEqual(facts, { remoteAddress: '127.0.0.1', direction: 'inbound' })
   babbler.destroy()
+})
+
+test('half-done upgrades end by themselves, and one address cannot keep members out', async () => {
+  const cluster = new TestCluster()
+  const [self, other] = [await cluster.member(), await cluster.member()]
+  const reasons = new Set<unknown>()
+  const log: Log = { ...silentLog, warn: ({ reason }) => reasons.add(reason) }
+  const inside = await start(self, { log })
+  const at = { ...parseHostPort(inside.address), localAddress: '127.0.0.2' } as TcpNetConnectOpts
+  const begin = `${String.fromCharCode(19)}/multistream/1.0.0\n`
+  const security = `${String.fromCharCode(12)}/mesh-tls/1\n`
+  const half = ['', begin.slice(0, 5), begin, begin + security]
+  let closed = 0
+  for (let at160 = 0; at160 < 160; at160++) {
+    const socket = connect(at).on('error', () => {})
+    socket.once('close', () => closed++).resume()
+    socket.write(half[at160 % half.length] ?? '')
+  }
+  await eventually(() => assert.ok(reasons.has('too many strangers at once')))
+  const outside = await start(other)
+  outside.setTargets([targetOf(self, inside)])
+  await eventually(() => assert.equal(inside.connected().length, 1))
+  await eventually(() => assert.equal(closed, 160))
 })
 
 test('a peer that is not who was dialled is refused', async () => {
