@@ -38,8 +38,7 @@ function descriptionOf(
   { engineReady, description }: NodeRecord,
 ): NodeDescription {
   if (engineReady) return description
-  const { Hostname, Runtime, ApiAddress } = description
-  const own = { Hostname, Runtime, ...(ApiAddress !== undefined && { ApiAddress }) }
+  const { Platform: _, Resources: _unread, Engine: _unknown, ...own } = description
   return { ...body.Description, ...own }
 }
 

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Cluster, eventually, isUp, joinLine, type Daemon } from '../support/daemon.ts'
+import { Cluster, eventually, isUp, joinLine, runProgram, type Daemon } from '../support/daemon.ts'
 import { get } from '../support/http.ts'
 
 async function ok(daemon: Daemon, ...args: string[]): Promise<string> {
@@ -92,8 +92,16 @@ test('the CA is replaced by one of openssl under traffic, through a crash, with 
   const n5 = await cluster.startNode('worker')
   await eventually('who has the new token is in', 20_000, () => isReady(n1, n5.options.name))
 
-  const printed = await ok(n1, 'swarm', 'ca', '--rotate', '-q')
-  assert.ok(printed.startsWith('-----BEGIN CERTIFICATE-----') && printed !== before)
+  // Only to a terminal docker shows how far it has got.
+  const command = `docker -H unix://${n1.socketPath} swarm ca --rotate`
+  const { stdout: shown } = await runProgram('script', ['-qec', command, '/dev/null'])
+  assert.match(shown, /desired root digest: sha256:/)
+  assert.match(shown, /rotated TLS certificates:[^\n]*4\/4 nodes/)
+  assert.match(shown, /rotated CA certificates:[^\n]*4\/4 nodes/)
+  const printed = await ok(n1, 'swarm', 'ca')
+  assert.ok(shown.replaceAll('\r', '').trim().endsWith(printed) && printed !== before)
+  const described = await n1.docker('node', 'inspect', '--pretty', 'n2')
+  assert.ok(described.stdout.includes(printed), 'docker shows the root that n2 trusts')
   const secret = keyLine(readFileSync(keyFile, 'utf8'))
   for (const daemon of cluster.daemons) {
     assert.equal(daemon.log().includes(secret) || daemon.log().includes('PRIVATE KEY'), false)
