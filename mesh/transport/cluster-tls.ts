@@ -19,10 +19,13 @@ import {
   serverTlsOptions,
   trustOf,
 } from '../identity/tls-options.ts'
+import type { Standing } from './connection-renewal.ts'
 import { SecureMessageStream } from './secure-message-stream.ts'
 import { takeSocket } from './take-socket.ts'
 
 const alpn = 'mesh-libp2p/1'
+/** A member has renewed its certificate long before: it is only not known here yet. */
+const wornMs = 3_600_000
 
 export interface ClusterTlsOptions {
   /** Asked at every handshake: certificates are renewed while we run. */
@@ -42,7 +45,7 @@ export class ClusterTls implements ConnectionEncrypter {
   readonly [serviceCapabilities] = ['@libp2p/connection-encryption']
   readonly #options: ClusterTlsOptions
   /** Keyed by the one object that libp2p hands on from a raw connection to a finished one. */
-  readonly #peers = new WeakMap<object, PeerIdentity>()
+  readonly #peers = new WeakMap<object, Proved>()
   readonly #begun = new WeakSet<object>()
 
   constructor(options: ClusterTlsOptions) {
@@ -51,7 +54,23 @@ export class ClusterTls implements ConnectionEncrypter {
 
   /** Who is at the other end of a connection that this encrypter secured. */
   peerOf(connection: { readonly timeline: object }): PeerIdentity | undefined {
-    return this.#peers.get(connection.timeline)
+    return this.#peers.get(connection.timeline)?.peer
+  }
+
+  /** What its certificate is worth now. */
+  standingOf(connection: { readonly timeline: object }): Standing {
+    const proved = this.#peers.get(connection.timeline)
+    if (proved === undefined) return 'refused'
+    const { identity, clock } = this.#options
+    const { caCertificatesPem } = identity()
+    if (proved.believedBy !== caCertificatesPem) {
+      const trust = trustOf(identity(), clock.nowMs())
+      if ('refused' in authenticatedPeer(proved.socket, trust)) return 'refused'
+      proved.believedBy = caCertificatesPem
+    }
+    const leftMs = proved.peer.notAfterMs - clock.nowMs()
+    if (leftMs < 0) return 'refused'
+    return leftMs < wornMs ? 'worn' : 'good'
   }
 
   /** Whether it got as far as a handshake; how that ended, `onRefused` has been told. */
@@ -105,9 +124,17 @@ export class ClusterTls implements ConnectionEncrypter {
       throw refuse(`expected peer ${options.remotePeer.toString()}, met ${peer.peerId}`)
     }
     if (!isMember(peer.nodeId, peer.peerId)) throw refuse(`node ${peer.nodeId} is not a member`)
-    this.#peers.set(connection.timeline, peer)
+    const believedBy = identity().caCertificatesPem
+    this.#peers.set(connection.timeline, { peer, socket, believedBy })
     return { connection: new SecureMessageStream(connection, socket), remotePeer }
   }
+}
+
+interface Proved {
+  readonly peer: PeerIdentity
+  readonly socket: TLSSocket
+  /** The authorities that were trusted when it was last verified. */
+  believedBy: readonly string[]
 }
 
 interface Handshake {

@@ -27,6 +27,7 @@ import {
 } from '../wire/renewal-message.ts'
 import { formatHostPort, plainHost, type HostPort } from './host-address.ts'
 import { joinAlpn, renewAlpn } from './control-protocol.ts'
+import { MemberConnections } from './member-connections.ts'
 import { QuestionServer, type QuestionServerDeps } from './question-server.ts'
 import { RefusalLog } from './refusal-log.ts'
 import { Attendance } from './stranger-limits.ts'
@@ -65,6 +66,7 @@ export class ControlListener {
   readonly #joins: QuestionServer<JoinRequest, JoinReply>
   readonly #renewals: QuestionServer<RenewalRequest, RenewalReply>
   readonly #refusals: RefusalLog
+  readonly #members: MemberConnections
   readonly #sockets = new Set<TLSSocket>()
   readonly #strangers = new Attendance(strangersAtOnce)
   /** What ends the stay of each, by its address and port. */
@@ -78,6 +80,8 @@ export class ControlListener {
     this.#joins = joinServer(options, deps)
     this.#renewals = renewalServer(options, deps)
     this.#refusals = new RefusalLog('control connection refused', deps)
+    const { isMember } = options
+    this.#members = new MemberConnections({ ...deps, isMember, identity: () => this.#identity })
     this.#server = createServer(serverOptions(options), (socket) => this.#accept(socket))
     this.#server.maxConnections = maxConnections
     this.#server.on('connection', (socket) => this.#greet(socket))
@@ -111,13 +115,14 @@ export class ControlListener {
     return formatHostPort({ host: bound.address, port: bound.port })
   }
 
-  /** A renewed certificate, for new connections; open ones go on. */
+  /** A renewed certificate, for new connections; open ones go on while their own is good. */
   useIdentity(identity: NodeIdentity): void {
     this.#identity = identity
     this.#server.setSecureContext(tlsOptions(identity))
   }
 
   async close(): Promise<void> {
+    this.#members.stop()
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
@@ -155,6 +160,7 @@ export class ControlListener {
       return this.#refuse(socket, `node ${peer.nodeId} is not a member`)
     }
     this.#leaving.get(endOf(socket))?.()
+    this.#members.add(socket, peer)
     this.#options.onApiConnection(socket, peer)
   }
 

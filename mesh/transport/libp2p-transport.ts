@@ -15,6 +15,7 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import type { NodeIdentity } from '../identity/node-identity.ts'
 import { ClusterTls } from './cluster-tls.ts'
+import { ConnectionRenewal } from './connection-renewal.ts'
 import { FramedStream } from './framed-stream.ts'
 import { guarded } from './guarded.ts'
 import { InboundGuard } from './inbound-guard.ts'
@@ -66,6 +67,8 @@ export class Libp2pTransport implements Transport {
   readonly #guard: InboundGuard
   readonly #peers = new PeerConnections()
   readonly #redialler: Redialler
+  readonly #renewal: ConnectionRenewal<Connection>
+  #targets: readonly DialTarget[] = []
   readonly #sending = new Map<string, LongLivedStream>()
   readonly #asking = new Map<string, Asked>()
   readonly #topicListeners = new Map<string, ((data: Uint8Array) => void)[]>()
@@ -87,6 +90,15 @@ export class Libp2pTransport implements Transport {
       onRefused: (node) => this.#tellConnection(node, 'refused'),
       clock: deps.clock,
       random: deps.random,
+    })
+    this.#renewal = new ConnectionRenewal({
+      self: options.identity.nodeId,
+      clock: deps.clock,
+      connections: () => this.#peers.byNode(),
+      standing: (connection) => this.#tls.standingOf(connection),
+      dial: (node) => this.#dialAnew(node),
+      retire: (connection, node) => this.#retire(connection, node),
+      close: (connection) => connection.abort(new Error('its certificate counts no more')),
     })
     this.#host.addEventListener('connection:open', (event) => this.#opened(event.detail))
     this.#host.addEventListener('connection:close', (event) => this.#closed(event.detail))
@@ -148,7 +160,9 @@ export class Libp2pTransport implements Transport {
     if (!this.#peers.has(to) || this.#isStopped) return false
     const stream = new LongLivedStream(() => this.openStream(to, protocol), {
       onFrame: () => {},
-      onClose: () => this.#sending.delete(key),
+      onClose: () => {
+        if (this.#sending.get(key) === stream) this.#sending.delete(key)
+      },
     })
     this.#sending.set(key, stream)
     return stream.send(frame)
@@ -227,6 +241,7 @@ export class Libp2pTransport implements Transport {
   }
 
   setTargets(targets: readonly DialTarget[]): void {
+    this.#targets = targets
     this.#redialler.setTargets(targets)
   }
 
@@ -250,6 +265,7 @@ export class Libp2pTransport implements Transport {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#redialler.stop()
+    this.#renewal.stop()
     for (const stream of this.#sending.values()) stream.close()
     for (const { stream } of this.#asking.values()) stream.close()
     await this.#host.stop()
@@ -263,7 +279,7 @@ export class Libp2pTransport implements Transport {
     const stream = new LongLivedStream(() => this.openStream(to, protocol), {
       onFrame: (frame) => requests.onFrame(frame),
       onClose: () => {
-        this.#asking.delete(key)
+        if (this.#asking.get(key)?.stream === stream) this.#asking.delete(key)
         requests.onClose()
       },
     })
@@ -307,12 +323,27 @@ export class Libp2pTransport implements Transport {
     }
   }
 
-  async #dial(target: DialTarget): Promise<DialOutcome> {
+  async #dialAnew(node: NodeId): Promise<void> {
+    const target = this.#targets.find((each) => each.node === node)
+    if (target !== undefined && !this.#isStopped) await this.#dial(target, true)
+  }
+
+  /** What is sent and asked from now on goes another way; the rest ends with the connection. */
+  #retire(connection: Connection, node: NodeId): void {
+    this.#deps.log.info({ node }, 'connection replaced: its certificate is out of date')
+    this.#peers.retire(connection)
+    for (const streams of [this.#sending, this.#asking]) {
+      for (const key of streams.keys()) if (key.startsWith(`${node} `)) streams.delete(key)
+    }
+  }
+
+  async #dial(target: DialTarget, force = false): Promise<DialOutcome> {
     try {
       const address = await resolveAddress(target.address)
       // Our own limit: a dial of libp2p may otherwise wait in its queue for ever.
       await this.#host.dial(multiaddr(`${address}/p2p/${target.peerId}`), {
         signal: AbortSignal.timeout(dialTimeoutMs),
+        force,
       })
       return 'connected'
     } catch (error) {

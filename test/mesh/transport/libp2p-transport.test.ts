@@ -60,6 +60,11 @@ async function stop(transport: Libp2pTransport): Promise<void> {
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const bytes = (said: string): Uint8Array => new TextEncoder().encode(said)
 
+async function slowEcho(frame: Uint8Array): Promise<Uint8Array> {
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  return frame
+}
+
 /** Connected nodes, each of which has all others as targets. */
 async function mesh(cluster: TestCluster, count: number, given: Given = {}) {
   const nodes: { identity: NodeIdentity; transport: Libp2pTransport }[] = []
@@ -360,4 +365,49 @@ test('a renewed certificate serves new connections', async () => {
   assert.deepEqual(two.connected(), [])
   two.useIdentity({ ...expired, certificatePem: cluster.renew(expired) })
   await eventually(() => assert.deepEqual(one.connected(), [expired.nodeId]))
+})
+
+test('when an authority is trusted no more, there is a new connection first, and nothing is lost', async () => {
+  const cluster = new TestCluster()
+  const next = new TestCluster(1)
+  const received: string[] = []
+  const replaced = new Set<unknown>()
+  const info: Log['info'] = ({ node }, message) => {
+    if (message.startsWith('connection replaced')) replaced.add(node)
+  }
+  const nodes = await mesh(cluster, 2, {
+    log: { ...silentLog, info },
+    prepare: (transport) => {
+      transport.onFrame(frames, (_, frame) => received.push(text(frame)))
+      transport.onRequest(requests, (_, frame) => slowEcho(frame))
+    },
+  })
+  const [one, two] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
+  const events: string[] = []
+  for (const { transport } of nodes) transport.onConnection((_, event) => events.push(event))
+  let isOver = false
+  const asking = (async () => {
+    for (let asked = 0; !isOver || asked === 0; asked++) {
+      const said = bytes(String(asked))
+      assert.ok(one.transport.send(two.identity.nodeId, frames, said))
+      await two.transport.request(one.identity.nodeId, requests, said, 5000)
+    }
+  })()
+  const both = [cluster, next].map(({ authority }) => authority.caCertificatePem)
+  for (const caCertificatesPem of [both, both.slice(1)]) {
+    for (const { identity, transport } of nodes) {
+      const certificatePem = next.renew(identity)
+      transport.useIdentity({ ...identity, certificatePem, caCertificatesPem })
+    }
+  }
+  await eventually(() => assert.equal(replaced.size, 2))
+  // Until the old connection has ended on both sides.
+  await new Promise((resolve) => setTimeout(resolve, 5000))
+  isOver = true
+  await asking
+  assert.deepEqual(events, [], 'they were connected all the time')
+  assert.deepEqual(
+    received,
+    received.map((_, at) => String(at)),
+  )
 })
