@@ -21,7 +21,7 @@ import {
 } from '../identity/tls-options.ts'
 import type { Standing } from './connection-renewal.ts'
 import { SecureMessageStream } from './secure-message-stream.ts'
-import { takeSocket } from './take-socket.ts'
+import { endTogether, takeSocket } from './take-socket.ts'
 
 const alpn = 'mesh-libp2p/1'
 /** A member has renewed its certificate long before: it is only not known here yet. */
@@ -84,7 +84,9 @@ export class ClusterTls implements ConnectionEncrypter {
   ): Promise<SecuredConnection> {
     this.#begun.add(connection.timeline)
     const own = serverTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const socket = new TLSSocket(takeSocket(connection), { ...own, isServer: true })
+    const raw = takeSocket(connection)
+    const socket = new TLSSocket(raw, { ...own, isServer: true })
+    endTogether(raw, socket)
     try {
       await handshake(socket, { connection, event: 'secure', signal: options?.signal })
     } catch (error) {
@@ -100,7 +102,9 @@ export class ClusterTls implements ConnectionEncrypter {
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
     const own = clientTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const socket = connect({ ...own, socket: takeSocket(connection) })
+    const raw = takeSocket(connection)
+    const socket = connect({ ...own, socket: raw })
+    endTogether(raw, socket)
     await handshake(socket, { connection, event: 'secureConnect', signal: options?.signal })
     return this.#admit(connection, socket, options)
   }

@@ -13,6 +13,7 @@ import type { DialTarget, FrameStream } from '../../../mesh/transport/transport.
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { systemRandom } from '../../../src/runtime/system-random.ts'
 import { eventually } from '../../support/eventually.ts'
+import { agreeOnSecurity, knock } from '../../support/strangers.ts'
 import { TestCluster } from '../identity/test-cluster.ts'
 
 const topic = 'test/topic'
@@ -410,4 +411,19 @@ test('when an authority is trusted no more, there is a new connection first, and
     received,
     received.map((_, at) => String(at)),
   )
+})
+
+test('who comes with our own certificate is reset, and that is all', async () => {
+  const self = await new TestCluster().member()
+  const inside = await start(self)
+  const { host, port } = parseHostPort(inside.address) ?? { host: '', port: 0 }
+  for (let tries = 0; tries < 3; tries++) {
+    const socket = connect({ host, port })
+    await agreeOnSecurity(socket)
+    const credentials = { cert: self.certificatePem, key: self.tlsKeyPem }
+    const knocked = await knock(socket, { alpn: ['mesh-libp2p/1'], credentials, words: 'hello' })
+    assert.ok(knocked.isClosed)
+    assert.equal(knocked.answer.length, 0)
+  }
+  assert.deepEqual(inside.connected(), [])
 })
