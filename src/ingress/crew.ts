@@ -30,6 +30,8 @@ export interface CrewOptions {
 }
 
 export interface CrewListener {
+  /** One of the workers can be told to listen. */
+  onLoaded(): void
   /** By all workers. */
   onApplied(version: number): void
   onListenFailed(place: Place, code: string): void
@@ -56,7 +58,10 @@ const firstRespawnMs = 50
 const longestRespawnMs = 5000
 const goodLifeMs = 60_000
 
-/** The worker threads as one: what is said to one is said to all, also to those that come later. */
+/**
+ * The worker threads as one: what is said to one is said to all, also to those that come later. It
+ * begins with a single one, which costs little while there is nothing to do.
+ */
 export class Crew {
   readonly #options: CrewOptions
   readonly #members: Member[] = []
@@ -71,7 +76,12 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options
-    for (let at = 0; at < options.size; at++) this.#members.push(this.#hire())
+    this.#members.push(this.#hire())
+  }
+
+  /** There is work: hires the others. */
+  complete(): void {
+    while (this.#members.length < this.#options.size) this.#members.push(this.#hire())
   }
 
   /** The last version that every worker follows; 0 before the first. */
@@ -182,6 +192,8 @@ export class Crew {
   #receive(member: Member, message: FromWorker): void {
     const { listener } = this.#options
     switch (message.kind) {
+      case 'loaded':
+        return listener.onLoaded()
       case 'applied':
         member.applied = message.version
         return this.#tellApplied()

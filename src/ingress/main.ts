@@ -21,7 +21,10 @@ import { placeTrier } from './try-place.ts'
 import { NetDatagrams } from './udp/net-datagrams.ts'
 import type { FromWorker, PlaneOptions, WorkerData } from './worker-message.ts'
 
-/** The ingress process, started by meshd. Everything secret comes over the control socket. */
+/**
+ * The ingress process, started by meshd. It loads, says so on standard output, and is a spare until
+ * it is told on standard input to serve. Everything secret comes over the control socket, later.
+ */
 const { values } = parseArgs({
   options: {
     'data-dir': { type: 'string' },
@@ -56,6 +59,7 @@ const log = createLog(logOptions).child('ingress')
 const accessLog = new StreamedLog({ ...logOptions, area: 'access', message: 'request' })
 // The terminal or pipe may go away with the daemon: a log that nobody reads is no reason to end.
 process.stderr.on('error', () => {})
+process.stdout.on('error', () => {})
 
 // Threads share a port where the kernel spreads connections over its listeners.
 const canShare = process.platform === 'linux' || process.platform === 'freebsd'
@@ -69,6 +73,7 @@ const planeOptions: PlaneOptions = {
 
 const seed = randomInt(2 ** 32 - 1)
 const memories = Array.from({ length: workers }, () => Census.memory())
+let hasToldLoaded = false
 /** Of those, which no worker counts in. */
 const unused = [...memories.keys()]
 
@@ -82,6 +87,7 @@ const ingress = new Ingress(
     accessLog: (lines) => accessLog.write(lines),
     pid: process.pid,
     spawn: spawnWorker,
+    onLoaded: tellLoaded,
     onFinished: () => {
       removePid()
       void accessLog.settled(systemClock).then(() => process.exit(0))
@@ -92,12 +98,33 @@ const control = new ControlServer(log, {
   onMessage: (message) => ingress.receive(message),
   onAlone: () => ingress.alone(),
 })
-ingress.attach(control)
+// Until then, a signal simply ends it.
+if (!(await toldToServe())) process.exit(0)
 await control.listen(join(settings['data-dir'], 'ingress.sock'))
+ingress.serve(control)
 writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
 log.info({ workers, address: settings['listen-addr'] }, 'ingress is up')
 
 ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
+
+/** False when whoever had started it is gone. */
+function toldToServe(): Promise<boolean> {
+  return new Promise((resolve) => {
+    process.stdin.once('data', () => {
+      resolve(true)
+      process.stdin.destroy()
+    })
+    process.stdin.once('close', () => resolve(false))
+    process.stdin.on('error', () => {})
+  })
+}
+
+/** Of interest to whom it is the spare of; later nobody listens. */
+function tellLoaded(): void {
+  if (hasToldLoaded) return
+  hasToldLoaded = true
+  process.stdout.write('loaded\n')
+}
 
 function spawnWorker(events: WorkerEvents): WorkerHandle {
   const own = unused.pop()

@@ -18,6 +18,8 @@ export type ToWorker =
   | { readonly kind: 'access-taken' }
 
 export type FromWorker =
+  /** The first word: it can be told to listen. */
+  | { readonly kind: 'loaded' }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'listen-failed'; readonly place: Place; readonly code: string }
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }

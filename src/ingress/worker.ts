@@ -7,7 +7,7 @@ import { NetLoop } from './net-loop.ts'
 import { Plane } from './plane.ts'
 import { TlsChannels } from './tunnel/tls-channels.ts'
 import { NetDatagrams } from './udp/net-datagrams.ts'
-import type { ToWorker, WorkerData } from './worker-message.ts'
+import type { FromWorker, ToWorker, WorkerData } from './worker-message.ts'
 
 /** A worker thread: one loop, one plane, and the main thread at the other end of the port. */
 const port = parentPort
@@ -24,3 +24,5 @@ const plane = new Plane(options, {
   tell: (message) => port.postMessage(message),
 })
 port.on('message', (message: ToWorker) => plane.receive(message))
+const loaded: FromWorker = { kind: 'loaded' }
+port.postMessage(loaded)

@@ -66,8 +66,9 @@ export class OpenLoop {
     return this.shots.filter((shot) => shot.error !== null)
   }
 
-  get inFlight(): number {
-    return this.#pending.size
+  /** Answered or not. */
+  get asked(): number {
+    return this.shots.length + this.#pending.size
   }
 
   /** Since it began, as `atMs` of a shot is. */
