@@ -76,7 +76,7 @@ export class DockerEngine implements ContainerEngine {
     this.#nowMs = () => clock.nowMs()
     this.#docker = new Docker({ socketPath })
     this.#calls = new DockerCalls(clock)
-    this.#images = new DockerImages(this.#docker, this.#calls, log)
+    this.#images = new DockerImages(this.#docker, this.#calls, { clock, log })
     this.#events = new DockerEvents({
       docker: this.#docker,
       labels: ownerFilter(this.#owner),

@@ -1,14 +1,19 @@
 import type Docker from 'dockerode'
+import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import { isWhoami } from './builtin-image.ts'
 import type { CreateWatch } from './container-engine.ts'
-import type { DockerCalls } from './docker-calls.ts'
+import { type DockerCalls, faultOf } from './docker-calls.ts'
 import { becauseOf, engineFault, isUnreachable } from './engine-fault.ts'
 import { readJsonLines } from './json-lines.ts'
 import { PullProgress } from './pull-progress.ts'
+import { Silence } from './silence.ts'
 import { buildWhoamiImage, isWhoamiCurrent } from './whoami-image.ts'
 
+/** However well it goes. */
 const transferTimeoutMs = 30 * 60_000
+/** An engine that gets anything from a registry, or unpacks it, says so all the time. */
+const silenceLimitMs = 3 * 60_000
 
 export interface ImageWish {
   readonly image: string
@@ -25,13 +30,15 @@ interface Transfer {
 export class DockerImages {
   readonly #docker: Docker
   readonly #calls: DockerCalls
+  readonly #clock: Clock
   readonly #log: Log
   /** Two tasks that want the same image with the same rights wait for one transfer. */
   readonly #transfers = new Map<string, Transfer>()
 
-  constructor(docker: Docker, calls: DockerCalls, log: Log) {
+  constructor(docker: Docker, calls: DockerCalls, { clock, log }: { clock: Clock; log: Log }) {
     this.#docker = docker
     this.#calls = calls
+    this.#clock = clock
     this.#log = log
   }
 
@@ -109,19 +116,45 @@ export class DockerImages {
     }
   }
 
-  /** Follows the progress to its end: Docker says 200 first, and in it what went wrong. */
-  #transfer(
+  /**
+   * Follows the progress to its end: Docker says 200 first, and in it what went wrong. Whoever is
+   * late here is the registry: the engine is not to blame.
+   */
+  async #transfer(
     begin: (signal: AbortSignal) => Promise<NodeJS.ReadableStream>,
     { signal: unwanted, progress, image }: CreateWatch & { readonly image: string },
   ): Promise<void> {
     const sums = new PullProgress(image)
-    return this.#calls.run(async (signal) => {
-      const stream = await begin(AbortSignal.any([signal, unwanted]))
+    const late = Promise.withResolvers<never>()
+    const isLate = (because: string): void =>
+      late.reject(engineFault('engine/registry-silent', because))
+    using silence = new Silence({
+      clock: this.#clock,
+      limitMs: silenceLimitMs,
+      goesOn: (seconds) => progress(`${sums.text}: no word for ${seconds} s`),
+      tooLong: (seconds) => isLate(`no word for ${seconds} s`),
+    })
+    const endLimit = this.#clock.after(transferTimeoutMs, () =>
+      isLate(`not done after ${transferTimeoutMs / 60_000} minutes`),
+    )
+    const controller = new AbortController()
+    const follow = async (): Promise<void> => {
+      const stream = await begin(AbortSignal.any([controller.signal, unwanted]))
       for await (const line of readJsonLines(stream as AsyncIterable<Buffer>)) {
+        silence.heard()
         if (typeof line['error'] === 'string') throw engineFault('engine/refused', line['error'])
-        progress(sums.add(line))
+        sums.add(line)
+        progress(sums.text)
       }
-    }, transferTimeoutMs)
+    }
+    try {
+      await Promise.race([follow(), late.promise])
+    } catch (error) {
+      throw faultOf(error)
+    } finally {
+      endLimit()
+      controller.abort()
+    }
   }
 }
 

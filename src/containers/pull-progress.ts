@@ -12,11 +12,13 @@ export class PullProgress {
     this.#image = image
   }
 
-  /** How it stands after this line. */
-  add(line: Line): string {
-    const { id, status, progressDetail } = line
+  add({ id, status, progressDetail }: Line): void {
     if (typeof id === 'string' && typeof status === 'string')
       this.#layer(id, status, progressDetail)
+  }
+
+  /** How it stands. */
+  get text(): string {
     const layers = [...this.#layers.values()]
     const total = sum(layers.map((layer) => layer.total))
     const done = layers.filter((layer) => layer.isDone).length

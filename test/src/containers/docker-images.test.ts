@@ -10,8 +10,8 @@ import type { CreateWatch } from '../../../src/containers/container-engine.ts'
 import { DockerCalls } from '../../../src/containers/docker-calls.ts'
 import { DockerImages } from '../../../src/containers/docker-images.ts'
 import { isEngineFault, mayPass } from '../../../src/containers/engine-fault.ts'
-import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { eventually } from '../../support/eventually.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 interface Pull {
   readonly res: ServerResponse
@@ -22,10 +22,14 @@ interface Pull {
 class World {
   readonly pulls: Pull[] = []
   readonly images: DockerImages
+  readonly clock = new FakeClock()
 
   private constructor(socketPath: string) {
     const docker = new Docker({ socketPath })
-    this.images = new DockerImages(docker, new DockerCalls(systemClock), silentLog)
+    this.images = new DockerImages(docker, new DockerCalls(this.clock), {
+      clock: this.clock,
+      log: silentLog,
+    })
   }
 
   /** An engine that has no image, and pulls as the test says. */
@@ -127,4 +131,43 @@ test('a registry that said no is not asked again, one that did not answer is', a
     assert.equal(mayPass(fault), isWorthATry, error)
     assert.ok(isEngineFault(fault) && fault.fault.because.includes(error))
   }
+})
+
+test('a registry that says nothing is told of, given up in time, and not the engine blamed', async (t) => {
+  const world = await World.open(t)
+  const watch = watcher()
+  const ended = world.images.ensure(wish('app:1'), watch).catch((fault: unknown) => fault)
+  const pull = await world.pull(0)
+  await eventually(() => assert.equal(watch.said.length, 1))
+  world.clock.advance(12_000)
+  assert.equal(watch.said.at(-1), 'pulling app:1: 0 of 1 layers: no word for 10 s')
+  pull.res.write('{"status":"Downloading","id":"a"}\n')
+  await eventually(() => assert.equal(watch.said.at(-1), 'pulling app:1: 0 of 1 layers'))
+  world.clock.advance(170_000)
+  assert.equal(pull.isAborted, false)
+  world.clock.advance(15_000)
+  const fault = await ended
+  assert.ok(isEngineFault(fault) && mayPass(fault))
+  assert.match(
+    fault.fault.because,
+    /No such image: app:1, and it cannot be pulled: no word for 18\d s/,
+  )
+  await eventually(() => assert.equal(pull.isAborted, true))
+})
+
+test('a transfer that never ends is given up, however much is said', async (t) => {
+  const world = await World.open(t)
+  const watch = watcher()
+  const ended = world.images.ensure(wish('app:1'), watch).catch((fault: unknown) => fault)
+  const { res } = await world.pull(0)
+  res.on('error', () => {})
+  for (let minute = 0; minute < 30; minute++) {
+    const { length } = watch.said
+    res.write('{"status":"Downloading","id":"a"}\n')
+    await eventually(() => assert.ok(watch.said.length > length))
+    world.clock.advance(60_000)
+  }
+  const fault = await ended
+  assert.ok(isEngineFault(fault) && mayPass(fault))
+  assert.match(fault.fault.because, /not done after 30 minutes/)
 })

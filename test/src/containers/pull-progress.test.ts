@@ -23,5 +23,8 @@ test("docker's lines become one text that counts layers and megabytes", () => {
     [{ status: 'Pull complete', id: 'a' }, 'pulling app:1: 2 of 2 layers, 3.0 of 3.0 MB'],
     [{ status: 'Digest: sha256:00' }, 'pulling app:1: 2 of 2 layers, 3.0 of 3.0 MB'],
   ]
-  for (const [line, text] of steps) assert.equal(progress.add({ ...line }), text)
+  for (const [line, text] of steps) {
+    progress.add({ ...line })
+    assert.equal(progress.text, text)
+  }
 })
