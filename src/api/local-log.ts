@@ -1,6 +1,7 @@
 import { MeshError } from '../../mesh/base/mesh-error.ts'
 import type { ClusterView } from '../model/observed.ts'
 import { hasEnded } from '../model/task-state.ts'
+import { nodeById } from '../model/node-view.ts'
 import { taskById } from '../model/task-view.ts'
 import type { ApiDeps } from './deps.ts'
 import { LogCursor, type LogPlace } from './log-cursor.ts'
@@ -70,10 +71,18 @@ export class LocalLog {
     return { ...query, tail: null, since }
   }
 
+  /** Of this very node, for people. */
+  get #nodeName(): string {
+    const { catalog } = this.#deps.view()
+    const node = taskById(catalog, this.#task)?.node ?? null
+    const view = node === null ? undefined : nodeById(catalog, node)
+    return `node ${view?.name ?? node ?? 'of this daemon'}`
+  }
+
   *#complain(error: unknown): Generator<TaskLine> {
     if (this.#hasComplained) return
     this.#hasComplained = true
-    const text = `the log of task ${this.#task} cannot be read: ${reasonOf(error)}`
+    const text = `the log of task ${this.#task} on ${this.#nodeName} cannot be read: ${reasonOf(error)}`
     yield note({ task: this.#task, text, nowMs: this.#deps.clock.nowMs() })
   }
 }

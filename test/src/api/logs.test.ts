@@ -244,6 +244,20 @@ test('a stream that is followed goes on after a cut without repeating, and takes
   answer.close()
 })
 
+test('a log that its engine does not give is named with its node', async () => {
+  await using world1 = await world({
+    // eslint-disable-next-line require-yield
+    async *taskLogs(): AsyncGenerator<LogLine> {
+      throw new Error('no answer within 15 s')
+    },
+  })
+  const answer = await open(world1, `/services/web/logs?${both}`)
+  await answer.ended
+  const [one] = world1.tasks
+  const said = `meshd: the log of task ${one} on node n1 cannot be read: no answer within 15 s`
+  assert.ok(answer.texts().includes(said), answer.texts().join('\n'))
+})
+
 test('a reader that does not read holds its node back', async () => {
   let printed = 0
   await using world1 = await world({
