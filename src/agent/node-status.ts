@@ -1,6 +1,11 @@
 import type { Json } from '../../mesh/base/json.ts'
 import type { EngineDescription } from '../containers/container-engine.ts'
-import type { NodeDescription, NodeRecord, TlsInfo } from '../model/docker.ts'
+import {
+  beingStopped,
+  type NodeDescription,
+  type NodeRecord,
+  type TlsInfo,
+} from '../model/docker.ts'
 import { sameJson } from '../model/same-json.ts'
 
 export interface NodeStatusOptions {
@@ -76,7 +81,7 @@ export class NodeStatus {
   }
 
   #change(fields: Partial<NodeRecord>): void {
-    const stopping = { engineReady: false, message: 'this node is being stopped' }
+    const stopping = { engineReady: false, message: beingStopped }
     this.#record = { ...this.#record, ...fields, ...(this.#isStopping && stopping) }
     if (this.#published !== null && sameJson(this.#published, this.#record)) return
     this.#published = this.#record

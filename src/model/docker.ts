@@ -310,6 +310,9 @@ export interface TaskRecord {
   readonly hostPorts?: readonly HostPort[]
 }
 
+/** The message of a node that takes no tasks because it ends, in order. */
+export const beingStopped: string = 'this node is being stopped'
+
 /** Value of the discovery record `node/status`: what a node says of itself. */
 export interface NodeRecord {
   readonly description: NodeDescription

@@ -1,4 +1,4 @@
-import type { NodeRecord } from '../model/docker.ts'
+import { beingStopped, type NodeRecord } from '../model/docker.ts'
 import type { NodeView } from '../model/node-view.ts'
 import { beyondProcess } from '../model/process-limits.ts'
 import type { Platform, TaskSpecView } from '../model/task-spec-view.ts'
@@ -61,7 +61,8 @@ function notReady({ presence, record }: Candidate): string | null {
       return 'not answering at the moment'
     case 'alive':
       if (record === undefined) return 'still starting'
-      return record.engineReady ? null : 'container engine does not answer'
+      if (record.engineReady) return null
+      return record.message === beingStopped ? 'being stopped' : 'container engine does not answer'
   }
 }
 

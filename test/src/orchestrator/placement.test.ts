@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { ServiceSpec, TaskSpec } from '../../../src/model/docker.ts'
+import { beingStopped, type ServiceSpec, type TaskSpec } from '../../../src/model/docker.ts'
 import { errorText } from '../../../src/orchestrator/explain.ts'
 import { whyPending } from '../../../src/orchestrator/why-pending.ts'
 import { ClusterTwin, idOf } from './cluster-twin.ts'
@@ -137,21 +137,22 @@ test('an image goes to nodes of its platform', () => {
   assert.equal(twin.wanted.filter((task) => task.node !== null).length, 1)
 })
 
-test('a node gets nothing while it is down, starting, without engine, paused or drained', () => {
+test('a node gets nothing while it is down, starting, stopping, without engine, paused or drained', () => {
   const twin = new ClusterTwin()
-  for (const name of ['n1', 'n2', 'n3', 'n4', 'n5']) twin.addNode(name)
+  for (const name of ['n1', 'n2', 'n3', 'n4', 'n5', 'n6']) twin.addNode(name)
   twin.setMember('n1', 'dead')
   twin.nodeRecords.delete(idOf('n2'))
   const record = twin.nodeRecords.get(idOf('n3'))
   assert.ok(record !== undefined)
   twin.nodeRecords.set(idOf('n3'), { ...record, engineReady: false })
+  twin.nodeRecords.set(idOf('n6'), { ...record, engineReady: false, message: beingStopped })
   twin.setAvailability('n4', 'pause')
   twin.setAvailability('n5', 'drain')
   twin.addService('web', spec({}))
   assert.equal(
     pendingErr(twin),
-    'no suitable node (container engine does not answer on 1 node; down on 1 node; ' +
-      'still starting on 1 node; drained on 1 node; paused on 1 node)',
+    'no suitable node (being stopped on 1 node; container engine does not answer on 1 node; ' +
+      'down on 1 node; still starting on 1 node; drained on 1 node; paused on 1 node)',
   )
 })
 
