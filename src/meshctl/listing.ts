@@ -54,13 +54,29 @@ function printOwnTable(io: Io, { columns, rows }: Listing, text: string): void {
   io.out(table(cells))
 }
 
-/** `inspect`: a JSON list, or each object through the template. */
-export function printObjects(io: Io, objects: readonly unknown[], format?: string): void {
+/**
+ * `inspect`: a JSON list, or each object through the template, for which fields that an object may
+ * lack are null.
+ */
+export function printObjects(
+  io: Io,
+  objects: readonly object[],
+  { format, optional = [] }: { readonly format?: string; readonly optional?: readonly string[] },
+): void {
   if (format === undefined) return io.out(`${JSON.stringify(objects, null, 4)}\n`)
   if (format === 'json') {
     for (const object of objects) io.out(`${JSON.stringify(object)}\n`)
     return
   }
   const template = parseTemplate(format)
-  for (const object of objects) io.out(`${template.render(object)}\n`)
+  for (const object of objects) io.out(`${template.render(withNulls(object, optional))}\n`)
+}
+
+/** Not enumerable, so that the whole object is printed as it is. */
+function withNulls(object: object, fields: readonly string[]): object {
+  const filled = { ...object }
+  for (const field of fields) {
+    if (!Object.hasOwn(filled, field)) Object.defineProperty(filled, field, { value: null })
+  }
+  return filled
 }

@@ -70,7 +70,7 @@ export async function inspectNodes(
     await forEach(names, session, async (name) => void found.push(await session.client.node(name)))
   } finally {
     if (flags.pretty === true) for (const node of found) session.io.out(prettyNode(node))
-    else printObjects(session.io, found, flags.format)
+    else printObjects(session.io, found, flags)
   }
 }
 

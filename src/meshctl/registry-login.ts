@@ -24,7 +24,9 @@ export function registryLogin(
   const login =
     helper === undefined ? storedLogin(config, registry) : helpersLogin(helper, registry)
   if (login === null) return null
-  return Buffer.from(JSON.stringify({ ...login, serveraddress: registry })).toString('base64url')
+  const said = Buffer.from(JSON.stringify({ ...login, serveraddress: registry }))
+  // With its padding: engines take a login without it for none.
+  return said.toString('base64').replaceAll('+', '-').replaceAll('/', '_')
 }
 
 /** Docker's rule: what looks like a host before the first slash is one. */

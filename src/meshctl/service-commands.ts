@@ -136,7 +136,7 @@ export async function inspectServices(
     })
   } finally {
     if (flags.pretty === true) await printPretty(session, found)
-    else printObjects(session.io, found, flags.format)
+    else printObjects(session.io, found, { ...flags, optional: ['UpdateStatus', 'PreviousSpec'] })
   }
 }
 

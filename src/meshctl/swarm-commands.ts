@@ -48,7 +48,7 @@ export async function showInfo(
   flags: { readonly format?: string },
 ): Promise<void> {
   const info = await session.client.info()
-  if (flags.format !== undefined) return printObjects(session.io, [info], flags.format)
+  if (flags.format !== undefined) return printObjects(session.io, [info], { format: flags.format })
   session.io.out(prettyInfo(info))
 }
 

@@ -57,6 +57,17 @@ test('flags after the image belong to the container', async () => {
   assert.equal(out, '["sh","-c","x y","--name","z"]\n')
 })
 
+test('what a service may lack is null to a template, and absent from the whole', async () => {
+  await using server = await startApi()
+  const create = ['service', 'create', '-d', '--name', 'a', 'img', 'sh']
+  assert.equal((await meshctl(server.socketPath, create)).code, 0)
+  const inspect = async (format: string): Promise<string> =>
+    (await meshctl(server.socketPath, ['service', 'inspect', '-f', format, 'a'])).out
+  assert.equal(await inspect('{{json .UpdateStatus}} {{json .PreviousSpec}}'), 'null null\n')
+  assert.doesNotMatch(await inspect('{{json .}}'), /UpdateStatus/)
+  assert.equal(await inspect('{{.Nothing}}'), '')
+})
+
 test('what cannot be placed says why after 2 s, a line a filter, and ends with 6', async () => {
   await using server = await startApi()
   server.mesh.stuck.set('web', 'no suitable node')
