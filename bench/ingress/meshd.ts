@@ -98,6 +98,7 @@ async function startIngress(
     listenAddr: host,
     dataPathPort,
     workers: null,
+    engine: 'auto',
     logFormat: 'json',
     logLevel: 'warn',
     logName: '',

@@ -13,6 +13,7 @@ import { systemClock } from '../runtime/system-clock.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
 import { Census } from './census.ts'
 import { ControlServer } from './control-server.ts'
+import { chooseEngine } from './engine.ts'
 import type { WorkerEvents, WorkerHandle } from './crew.ts'
 import { Ingress } from './ingress.ts'
 import { localAddresses } from './local-addresses.ts'
@@ -31,6 +32,7 @@ const { values } = parseArgs({
     'listen-addr': { type: 'string' },
     'data-path-port': { type: 'string' },
     workers: { type: 'string' },
+    engine: { type: 'string' },
     'log-format': { type: 'string' },
     'log-level': { type: 'string' },
     'log-name': { type: 'string' },
@@ -44,6 +46,7 @@ const settings = z
     'listen-addr': z.union([z.ipv4(), z.ipv6()]),
     'data-path-port': port,
     workers: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
+    engine: z.enum(['auto', 'ring', 'net']).default('auto'),
     'log-format': z.enum(['json', 'pretty']).default('json'),
     'log-level': z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     'log-name': z.string().default(''),
@@ -64,6 +67,7 @@ process.stdout.on('error', () => {})
 // Threads share a port where the kernel spreads connections over its listeners.
 const canShare = process.platform === 'linux' || process.platform === 'freebsd'
 const workers = canShare ? settings.workers : 1
+const { engine, because, isInstead } = chooseEngine(settings.engine)
 const pidPath = join(settings['data-dir'], 'ingress.pid')
 const planeOptions: PlaneOptions = {
   listenAddress: settings['listen-addr'],
@@ -103,7 +107,8 @@ if (!(await toldToServe())) process.exit(0)
 await control.listen(join(settings['data-dir'], 'ingress.sock'))
 ingress.serve(control)
 writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
-log.info({ workers, address: settings['listen-addr'] }, 'ingress is up')
+if (isInstead) log.warn({ engine, because }, 'the engine that was asked for cannot be had')
+log.info({ workers, address: settings['listen-addr'], engine, because }, 'ingress is up')
 
 ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
 
@@ -129,7 +134,7 @@ function tellLoaded(): void {
 function spawnWorker(events: WorkerEvents): WorkerHandle {
   const own = unused.pop()
   assert(own !== undefined, 'there are as many memories as workers')
-  const workerData: WorkerData = { options: planeOptions, census: { memories, own, seed } }
+  const workerData: WorkerData = { engine, options: planeOptions, census: { memories, own, seed } }
   const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData })
   let because = 'it ended'
   worker.on('message', (message: FromWorker) => events.onMessage(message))

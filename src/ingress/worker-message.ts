@@ -1,5 +1,6 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { RouteTable } from '../routing/route-table.ts'
+import type { Engine } from './engine.ts'
 import type { AccessBatch } from './http/access-log.ts'
 import type { Place } from './place.ts'
 import type { IngressCounts } from '../wire/ingress-counts.ts'
@@ -46,6 +47,7 @@ export interface CensusShare {
 }
 
 export interface WorkerData {
+  readonly engine: Engine
   readonly options: PlaneOptions
   readonly census: CensusShare
 }

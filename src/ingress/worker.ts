@@ -3,7 +3,7 @@ import { assert } from '../../mesh/base/assert.ts'
 import { systemClock } from '../runtime/system-clock.ts'
 import { systemRandom } from '../runtime/system-random.ts'
 import { Census } from './census.ts'
-import { NetLoop } from './net-loop.ts'
+import { loopOf } from './engine.ts'
 import { Plane } from './plane.ts'
 import { TlsChannels } from './tunnel/tls-channels.ts'
 import { NetDatagrams } from './udp/net-datagrams.ts'
@@ -13,9 +13,12 @@ import type { FromWorker, ToWorker, WorkerData } from './worker-message.ts'
 const port = parentPort
 assert(port !== null, 'runs as a worker thread')
 
-const { options, census } = workerData as WorkerData
+const { engine, options, census } = workerData as WorkerData
+const loop = loopOf(engine, systemClock)
+// Node closes what it opened itself; the ring's descriptors are the process's.
+process.once('exit', () => loop.stop())
 const plane = new Plane(options, {
-  loop: new NetLoop(systemClock),
+  loop,
   datagrams: new NetDatagrams(),
   channels: new TlsChannels(systemClock),
   clock: systemClock,

@@ -7,6 +7,7 @@ export interface IngressSettings {
   readonly dataPathPort: number
   /** Null: one per core. */
   readonly workers: number | null
+  readonly engine: 'auto' | 'ring' | 'net'
   readonly logFormat: 'json' | 'pretty'
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   readonly logName: string
@@ -33,13 +34,16 @@ export interface IngressProcess {
 /** Exit codes and signals of an ingress that somebody told to end. */
 export const orderlyEnds: readonly (number | string | null)[] = [0, 'SIGTERM', 'SIGINT']
 
+/** Node calls `node:ffi` an experiment each time; the exact version is pinned for that reason. */
+const quiet = ['--disable-warning=ExperimentalWarning']
+
 /**
  * Starts an ingress with this Node, in this process group, with this standard error. It loads, and
  * waits for the word to serve.
  */
 export function spawnIngress(settings: IngressSettings): IngressProcess {
   const main = fileURLToPath(new URL('../ingress/main.ts', import.meta.url))
-  const child = spawn(process.execPath, [main, ...flags(settings)], {
+  const child = spawn(process.execPath, [...quiet, main, ...flags(settings)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   let exit: number | string | null = null
@@ -87,6 +91,7 @@ function flags(settings: IngressSettings): string[] {
     'data-dir': settings.dataDir,
     'listen-addr': settings.listenAddr,
     'data-path-port': String(settings.dataPathPort),
+    engine: settings.engine,
     'log-format': settings.logFormat,
     'log-level': settings.logLevel,
     ...(settings.logName === '' ? {} : { 'log-name': settings.logName }),
