@@ -63,7 +63,8 @@ export function nativeCalls(): Calls | null {
 
 function bindCalls(ffi: Ffi) {
   const libc = ffi.dlopen(null, table).functions
-  const errno = new Int32Array(ffi.toArrayBuffer(libc.__errno_location(), 4, false))
+  const where = libc['__errno_location']()
+  const errno = new Int32Array(ffi.toArrayBuffer(where, 4, false))
   return {
     ...libc,
     setup: ffi.dlopen(null, syscalls.setup).functions.syscall,

@@ -91,7 +91,6 @@ export class Ring {
     this.#fd = fd
     const done = params.subarray(20)
     const own = params.subarray(10)
-    const at = (words: Int32Array, index: number): number => words[index] ?? 0
     const ringLength = at(done, 5) + at(params, 1) * 16
     const entryCount = at(params, 0)
     const shared = { flags: sharedPopulated, fd }
@@ -277,4 +276,8 @@ function setUp(calls: Calls): { readonly fd: number; readonly params: Int32Array
     if (calls.errno() !== invalid) break
   }
   throw new KernelError('io_uring_setup', calls.errno())
+}
+
+function at(words: Int32Array, index: number): number {
+  return words[index] ?? 0
 }

@@ -183,9 +183,12 @@ function plainV6(host: string): string {
 
 function groupsOf(host: string): number[] {
   const [zoneless = ''] = host.split('%')
-  const [left = '', right] = plainV6(zoneless).split('::')
-  const read = (text: string | undefined): number[] =>
-    text ? text.split(':').map((group) => Number.parseInt(group, 16)) : []
-  const [first, last] = [read(left), read(right)]
-  return [...first, ...new Array<number>(8 - first.length - last.length).fill(0), ...last]
+  const [left = '', right = ''] = plainV6(zoneless).split('::')
+  const [first, last] = [hexGroups(left), hexGroups(right)]
+  const between = Array.from({ length: 8 - first.length - last.length }, () => 0)
+  return [...first, ...between, ...last]
+}
+
+function hexGroups(text: string): number[] {
+  return text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16))
 }

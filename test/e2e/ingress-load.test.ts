@@ -32,7 +32,13 @@ before(async () => {
   const endpoints = [endpointOf('b', second.nodeId)]
   const start = async (identity: NodeIdentity, listenAddr: string): Promise<void> => {
     const supervisor = await IngressSupervisor.start({
-      ...{ dataDir: mkdtempSync(join(dir, 'node-')), listenAddr, dataPathPort, workers: 1 },
+      ...{
+        dataDir: mkdtempSync(join(dir, 'node-')),
+        listenAddr,
+        dataPathPort,
+        workers: 1,
+        engine: 'auto',
+      },
       ...{ logFormat: 'json', logLevel: 'error', logName: '', log: silentLog, clock: systemClock },
     })
     supervisors.push(supervisor)

@@ -5,12 +5,12 @@ import { nativeCalls } from '../../../src/kernel/calls.ts'
 
 const calls = process.platform === 'linux' ? nativeCalls() : null
 
-describe('Arena', { skip: calls === null }, () => {
-  const made = (): Arena => {
-    assert.ok(calls !== null)
-    return new Arena(calls, 4)
-  }
+function made(): Arena {
+  assert.ok(calls !== null)
+  return new Arena(calls, 4)
+}
 
+describe('Arena', { skip: calls === null }, () => {
   test('hands out each slab once, and says when there is none', () => {
     const arena = made()
     const taken = [arena.take(), arena.take(), arena.take(), arena.take()]

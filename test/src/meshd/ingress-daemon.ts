@@ -23,6 +23,7 @@ async function lead(order: Order): Promise<void> {
   const supervisor = await IngressSupervisor.start({
     ...order.options,
     workers: 1,
+    engine: 'auto',
     logFormat: 'json',
     logLevel: 'info',
     logName: '',

@@ -49,6 +49,7 @@ async function start(more: Partial<IngressSupervisorOptions> = {}): Promise<Ingr
     listenAddr: host,
     dataPathPort,
     workers: 1,
+    engine: 'auto',
     logFormat: 'json',
     logLevel: 'error',
     logName: '',
