@@ -64,6 +64,12 @@ export class RingConnection {
     this.handler = of.handler
   }
 
+  /** Wants bytes, and none are on their way to it or lie here for it. */
+  get canReceive(): boolean {
+    const isOpen = this.isConnected && !this.hasEnded && !this.isGone
+    return isOpen && !this.isPaused && !this.isReceiving && this.held === null
+  }
+
   get isBusy(): boolean {
     return this.isReceiving || this.isSending || this.isStalled
   }
