@@ -29,8 +29,7 @@ const highWaterBytes = 256 * 1024
 const roomAgainBytes = 64 * 1024
 const queuedBytesLimit = 1024 * 1024
 const closingLimitMs = 30_000
-const again = -11
-const noBuffers = -105
+const failure = { again: -11, noBuffers: -105 } as const
 
 /** What an operation was, in the bits above the slot. */
 const kind = { receive: 0, send: 1, writable: 2, accept: 3 } as const
@@ -169,13 +168,11 @@ export class RingLoop implements Loop {
   }
 
   remoteAddress(conn: Conn): Address {
-    const fd = this.#connections.find(conn)?.fd
-    return plain(fd === undefined ? null : this.#sockets.remoteAddress(fd))
+    return plain(this.#sockets.remoteAddress(this.#connections.find(conn)?.fd ?? -1))
   }
 
   localAddress(conn: Conn): Address {
-    const fd = this.#connections.find(conn)?.fd
-    return plain(fd === undefined ? null : this.#sockets.localAddress(fd))
+    return plain(this.#sockets.localAddress(this.#connections.find(conn)?.fd ?? -1))
   }
 
   atTurnEnd(action: () => void): void {
@@ -244,7 +241,7 @@ export class RingLoop implements Loop {
       connection.held = { slab: slab as Slab, offset: 0, length: value }
     }
     if (value === 0) connection.hasEnded = true
-    if (value === noBuffers) this.#starved.add(connection)
+    if (value === failure.noBuffers) this.#starved.add(connection)
     else if (value < 0 && !connection.isSilent) {
       return this.#fail(connection, causeOf(errorName(-value), true))
     }
@@ -332,7 +329,7 @@ export class RingLoop implements Loop {
     if (connection.sendingIsCopy) this.#ring.arena.give(connection.sendingSlab)
     if (connection.isGone) return
     if (value > 0) for (const piece of connection.sent(value)) this.#book.release(piece.slab)
-    if (value === again) {
+    if (value === failure.again) {
       moveOut(connection.queue, this.#book)
       return this.#awaitRoom(connection)
     }
