@@ -37,6 +37,8 @@ export interface DaemonOptions {
   readonly flags?: readonly string[]
   /** Words before the program, such as `nsenter --net=…`. */
   readonly prefix?: readonly string[]
+  /** Where its clients find docker's configuration: logins. */
+  readonly clientConfig?: string
 }
 
 /** One real `meshd up`, in a process group of its own so that a whole node can be killed at once. */
@@ -118,12 +120,18 @@ export class Daemon {
   }
 
   meshctl(...args: string[]): Promise<Output> {
-    return runProgram(join(root, 'bin/meshctl'), ['-H', `unix://${this.socketPath}`, ...args])
+    return this.#client(join(root, 'bin/meshctl'), args)
   }
 
   /** The real docker CLI against this daemon's socket. */
   docker(...args: string[]): Promise<Output> {
-    return runProgram('docker', ['-H', `unix://${this.socketPath}`, ...args])
+    return this.#client('docker', args)
+  }
+
+  #client(file: string, args: readonly string[]): Promise<Output> {
+    const { clientConfig } = this.options
+    const env = clientConfig === undefined ? {} : { DOCKER_CONFIG: clientConfig }
+    return runProgram(file, ['-H', `unix://${this.socketPath}`, ...args], { env })
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -55,7 +55,7 @@ export class LanEngine {
       ...words,
     ])
     assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`)
-    return stdout
+    return stdout.trimEnd()
   }
 
   /** As a power cut would end it, for the others; its containers are ended too. */
@@ -70,6 +70,15 @@ export class LanEngine {
   /** As a crash would end it: containers and their shims stay. */
   crash(): Promise<void> {
     return this.#end('SIGKILL')
+  }
+
+  /** It answers nobody until `goOn`; its containers run. */
+  hang(): void {
+    this.#daemon?.kill('SIGSTOP')
+  }
+
+  goOn(): void {
+    this.#daemon?.kill('SIGCONT')
   }
 
   /** Docker's daemon was seen to hang when it starts after a crash: it gets a second try. */

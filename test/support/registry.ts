@@ -1,72 +1,132 @@
+import assert from 'node:assert/strict'
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { get } from './http.ts'
+import { runProgram } from './daemon.ts'
+import { endProcess } from './docker-engine.ts'
 import { eventually } from './eventually.ts'
+import type { LanHost } from './namespaces.ts'
 
-export interface RegistryOptions {
-  readonly port: number
-  /** Holds its images and its configuration. */
+export interface RegistriesOptions {
+  /** Where they run, and at which address. */
+  readonly on: LanHost
+  readonly address: string
+  /** Holds their images and configuration, and docker's logins. */
   readonly dir: string
-  /** One account for everything; whoever comes without it is refused. */
-  readonly account?: Account
 }
 
-interface Account {
-  readonly user: string
-  /** Of the password, by bcrypt. */
-  readonly hash: string
-}
+const password = 'secret'
+const user = 'mesh'
+/** Of the password, by bcrypt. */
+const hash = '$2b$05$xThVn/xYeDRB402yjiKMq.UKcFmdL5jX5yppGygwSHN6FXcvWHWbC'
 
-/** A registry of our own on 127.0.0.1, which engines trust without TLS. */
-export class Registry {
-  readonly host: string
-  readonly #options: RegistryOptions
-  #child: ChildProcess | null = null
+/** Registries of our own on one host of a Lan, for engines that trust it without TLS. */
+export class Registries implements AsyncDisposable {
+  readonly open: Registry
+  /** Comes and goes. */
+  readonly fragile: Registry
+  /** Has one account for everything; whoever comes without it is refused. */
+  readonly closed: Registry
+  /** Accepts connections, and never says a word. */
+  readonly silent: Registry
+  readonly password = password
+  /** A folder of docker's configuration with the login to the closed one. */
+  readonly logins: string
 
-  constructor(options: RegistryOptions) {
-    this.#options = options
-    this.host = `127.0.0.1:${options.port}`
+  constructor({ on, address, dir }: RegistriesOptions) {
+    const at = (port: number, isClosed = false): Registry => {
+      const config = join(dir, `${port}.yml`)
+      const account = isClosed ? join(dir, 'accounts') : null
+      const words = ['docker-registry', 'serve', config]
+      const registry = new Registry(`${address}:${port}`, [...on.prefix, ...words], on)
+      writeFileSync(config, configOf(registry, join(dir, String(port)), account))
+      return registry
+    }
+    this.logins = join(dir, 'logins')
+    mkdirSync(this.logins, { recursive: true })
+    this.open = at(5000)
+    this.fragile = at(5001)
+    this.closed = at(5002, true)
+    const script = `require('net').createServer(() => {}).listen(5003, '${address}')`
+    const silent = [...on.prefix, process.execPath, '-e', script]
+    this.silent = new Registry(`${address}:5003`, silent, on)
+    writeFileSync(join(dir, 'accounts'), `${user}:${hash}\n`)
+    const auth = Buffer.from(`${user}:${password}`).toString('base64')
+    const auths = { [this.closed.host]: { auth } }
+    writeFileSync(join(this.logins, 'config.json'), JSON.stringify({ auths }))
+  }
+
+  get #all(): readonly Registry[] {
+    return [this.open, this.fragile, this.closed, this.silent]
   }
 
   async start(): Promise<void> {
-    const { dir } = this.#options
-    mkdirSync(dir, { recursive: true })
-    const path = join(dir, 'config.yml')
-    writeFileSync(path, this.#config())
-    this.#child = spawn('docker-registry', ['serve', path], { stdio: 'ignore' })
-    await eventually(() => get(`http://${this.host}/v2/`))
+    await Promise.all(this.#all.map((registry) => registry.start()))
   }
 
-  async stop(): Promise<void> {
-    const child = this.#child
-    this.#child = null
-    if (child === null || child.exitCode !== null) return
-    const ended = once(child, 'exit')
-    child.kill('SIGKILL')
-    await ended
-  }
-
-  #config(): string {
-    const { dir, account } = this.#options
-    const lines = ['version: 0.1', 'log:', '  level: error', 'storage:', '  filesystem:']
-    lines.push(`    rootdirectory: ${join(dir, 'images')}`, '  delete:', '    enabled: true')
-    lines.push('http:', `  addr: ${this.host}`)
-    if (account === undefined) return `${lines.join('\n')}\n`
-    const accounts = join(dir, 'htpasswd')
-    writeFileSync(accounts, `${account.user}:${account.hash}\n`)
-    lines.push('auth:', '  htpasswd:', '    realm: test', `    path: ${accounts}`)
-    return `${lines.join('\n')}\n`
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#all.map((registry) => registry.stop()))
   }
 }
 
-/** Why there can be no registry here; null when there can. */
+/** What curl ends with when nobody listens. */
+const refused = 7
+
+export class Registry {
+  /** With its port, as images begin. */
+  readonly host: string
+  readonly #words: readonly string[]
+  readonly #on: LanHost
+  #child: ChildProcess | null = null
+
+  constructor(host: string, words: readonly string[], on: LanHost) {
+    this.host = host
+    this.#words = words
+    this.#on = on
+  }
+
+  async start(): Promise<void> {
+    const [file = '', ...args] = this.#words
+    this.#child = spawn(file, args, { stdio: 'ignore' })
+    const asked = ['curl', '-s', '--max-time', '0.5', '-o', '/dev/null', `http://${this.host}/v2/`]
+    const [program = '', ...words] = [...this.#on.prefix, ...asked]
+    await eventually(async () => {
+      const { code } = await runProgram(program, words)
+      assert.notEqual(code, refused, `${this.host} does not listen`)
+    })
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child !== null) await endProcess(this.#child, 'SIGKILL')
+    this.#child = null
+  }
+}
+
+function configOf({ host }: Registry, images: string, accounts: string | null): string {
+  const lines = ['version: 0.1', 'log:', '  level: error', 'storage:', '  filesystem:']
+  lines.push(`    rootdirectory: ${images}`, '  delete:', '    enabled: true')
+  lines.push('http:', `  addr: ${host}`)
+  if (accounts !== null) {
+    lines.push('auth:', '  htpasswd:', '    realm: test', `    path: ${accounts}`)
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** Why there can be no registry here; null when there can. MESH_REQUIRE_DOCKER=1 makes it fail. */
 export function registryUnavailable(): string | null {
+  const reason = isInstalled() ? null : 'there is no docker-registry on the PATH'
+  assert.ok(
+    reason === null || process.env['MESH_REQUIRE_DOCKER'] !== '1',
+    `a registry is required, but ${reason}`,
+  )
+  return reason
+}
+
+function isInstalled(): boolean {
   try {
     execFileSync('docker-registry', ['--version'], { stdio: 'ignore' })
-    return null
+    return true
   } catch {
-    return 'there is no docker-registry on the PATH'
+    return false
   }
 }

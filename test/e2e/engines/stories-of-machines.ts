@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { eventually, isUp, type Output } from '../support/daemon.ts'
-import type { EngineStage, Machine, Unserved } from '../support/engine-stage.ts'
-import { lines } from '../support/meshctl.ts'
-import { farewell, storiesOfRules } from './engines-stories-of-rules.ts'
+import { eventually, isUp } from '../../support/daemon.ts'
+import type { Machine, Unserved } from '../../support/engine-stage.ts'
+import { lines } from '../../support/meshctl.ts'
+import { storiesOfFailingEngines } from './stories-of-failing-engines.ts'
+import { Follower, starts } from './stories-of-logs.ts'
 import {
   allContainers,
   becomes,
   idsOf,
-  nodeOf,
+  create,
+  remove,
+  servingAll,
   ok,
   patienceMs,
   port,
@@ -15,12 +18,7 @@ import {
   spreads,
   stateOf,
   type Story,
-} from './engines-telling.ts'
-
-/** Nobody who came to any machine meanwhile was turned away. */
-async function servingAll(stage: EngineStage, happens: () => Promise<void>): Promise<void> {
-  assert.deepEqual(await stage.amongVisitors(port, stage.machines, happens), [])
-}
+} from './telling.ts'
 
 function updatedUnderVisitors(order: string): Story {
   return {
@@ -42,24 +40,8 @@ function updatedUnderVisitors(order: string): Story {
   }
 }
 
-const script =
-  'echo "start $MESH_SLOT"; n=0; while :; do n=$((n+1)); echo "tick $n"; sleep 0.2; done'
-
-/** A shell that is the first of its machine's processes hears no other signal. */
-const talking = ['--stop-signal', 'SIGKILL', '--replicas', '3']
-
-/** Lines that tasks begin with, of whatever is around them. */
-const starts = (text: string): readonly string[] =>
-  [...text.matchAll(/start \d/g)].map(([start]) => start).sort()
-
-/** Until everybody sees whether its engine answers. */
-const showsEngine = (stage: EngineStage, name: string, isSilent: boolean): Promise<void> =>
-  eventually(`${name} shows how its engine is`, patienceMs, async () => {
-    const { Status } = await nodeOf(stage, name)
-    return (Status.Message ?? '').includes('does not answer') === isSilent
-  })
-
-export const stories: readonly Story[] = [
+/** Of `web`, which the stories after these find with three tasks. */
+export const storiesOfWeb: readonly Story[] = [
   {
     name: 'a service is created, answers on every machine, and is scaled up and down',
     async tell(stage) {
@@ -103,6 +85,10 @@ export const stories: readonly Story[] = [
       assert.match(history, / \\_ web\.\d .*(Failed|Rejected) .*no\/such\/program/)
     },
   },
+]
+
+/** Of machines that are taken away, and come back. */
+export const storiesOfMachines: readonly Story[] = [
   {
     name: 'a machine is drained and comes back; what comes anew goes there',
     async tell(stage) {
@@ -122,6 +108,20 @@ export const stories: readonly Story[] = [
         await ok(first, 'service', 'scale', 'web=6')
       })
       await spreads(stage, 'web', [2, 2, 2])
+    },
+  },
+  {
+    name: 'a global service is on every machine; a paused one keeps what it has and gets nothing',
+    async tell(stage) {
+      const [first] = stage.machines
+      await create(stage, 'all', ['--mode', 'global'])
+      await spreads(stage, 'all', [1, 1, 1])
+      await ok(first, 'node', 'update', '--availability', 'pause', 'n2')
+      await create(stage, 'four', ['--replicas', '4'])
+      await spreads(stage, 'four', [2, 0, 2])
+      await spreads(stage, 'all', [1, 1, 1])
+      await ok(first, 'node', 'update', '--availability', 'active', 'n2')
+      await remove(stage, 'all', 'four')
     },
   },
   {
@@ -154,83 +154,18 @@ export const stories: readonly Story[] = [
       assert.equal(await stateOf(stage, 'n2'), 'ready')
     },
   },
+  ...storiesOfFailingEngines,
   {
-    name: 'an engine crashes: its machine says so, gets nothing new and goes on serving',
-    only: 'docker',
-    async tell(stage) {
-      const [first, second] = stage.machines
-      const { engine } = second
-      assert.ok(engine)
-      const before = await allContainers(stage, 'web')
-      await servingAll(stage, async () => {
-        await engine.crash()
-        await showsEngine(stage, 'n2', true)
-        await ok(first, 'service', 'scale', 'web=8')
-        const nodes = (await running(stage, 'web')).map(({ node }) => node).sort()
-        assert.deepEqual(nodes, ['n1', 'n1', 'n1', 'n2', 'n2', 'n3', 'n3', 'n3'])
-        await engine.restart()
-        await showsEngine(stage, 'n2', false)
-        await ok(first, 'service', 'scale', 'web=9')
-      })
-      await spreads(stage, 'web', [3, 3, 3])
-      const after = await allContainers(stage, 'web')
-      assert.deepEqual(
-        before.filter((id) => !after.includes(id)),
-        [],
-      )
-      await ok(first, 'service', 'scale', 'web=6')
-      await spreads(stage, 'web', [2, 2, 2])
-    },
-  },
-  {
-    name: "docker's own CLI works on a manager that does not lead",
-    isByDocker: true,
-    async tell(stage) {
-      const follower = await followerOf(stage)
-      const docker = async (...words: string[]): Promise<string> => {
-        const { code, stdout, stderr } = await follower.daemon.docker(...words)
-        assert.equal(code, 0, `docker ${words.join(' ')}: ${stderr}`)
-        return stdout
-      }
-      assert.match(await docker('node', 'ls'), /n1 +Ready[\s\S]*n2 +Ready[\s\S]*n3 +Ready/)
-      const flags = ['--quiet', '--no-resolve-image', '--update-monitor', '1s', '--name', 'cli']
-      await docker('service', 'create', ...flags, ...talking, 'busybox:latest', 'sh', '-c', script)
-      assert.match(await docker('service', 'ls'), /cli +replicated +3\/3 +busybox:latest/)
-      const update = ['--quiet', '--no-resolve-image', '--label-add', 'a=b', '--replicas', '4']
-      await docker('service', 'update', ...update, 'cli')
-      assert.match(await docker('service', 'ps', 'cli'), /cli\.4 .* Running /)
-      await docker('service', 'rollback', '--quiet', 'cli')
-      assert.match(await docker('service', 'ls'), /cli +replicated +3\/3 /)
-      assert.match(await docker('node', 'ps', 'n1', 'n2', 'n3'), /cli\.\d/)
-      const said = starts(await docker('service', 'logs', 'cli'))
-      for (const slot of [1, 2, 3]) assert.ok(said.includes(`start ${slot}`), said.join())
-      await docker('service', 'rm', 'cli')
-    },
-  },
-  {
-    name: 'what all machines printed is merged in the order of time',
-    async tell(stage) {
-      const [first] = stage.machines
-      const flags = ['--no-resolve-image', '--update-monitor', '1s', '--name', 'chat']
-      await ok(first, 'service', 'create', ...flags, ...talking, 'busybox', 'sh', '-c', script)
-      for (const { daemon } of stage.machines) {
-        const words = ['service', 'logs', '--raw', '--timestamps', 'chat']
-        const { code, stdout, stderr } = await daemon.meshctl(...words)
-        assert.equal(code, 0, stderr)
-        assert.equal(stderr, '')
-        const times = stdout.match(/^\S+/gm) ?? []
-        assert.deepEqual(times, times.toSorted())
-        for (const slot of [1, 2, 3]) assert.match(stdout, new RegExp(`Z start ${slot}\n`))
-      }
-    },
-  },
-  ...storiesOfRules,
-  {
-    name: 'a machine is lost: others take its tasks over, and the rest goes on',
+    name: 'a machine is lost: others take its tasks over, and whoever follows logs is told',
     async tell(stage) {
       const [first, second, third] = stage.machines
       const lateMs = 3000
       let lostMs = Infinity
+      // When n3 was drained, `chat` went elsewhere.
+      await ok(first, 'service', 'scale', 'chat=6')
+      assert.ok((await running(stage, 'chat')).some(({ node }) => node === 'n3'))
+      using follower = new Follower(first, 'chat')
+      await follower.shows(/@n3 .*tick/)
       const startedMs = performance.now()
       const unserved = await stage.amongVisitors(port, [first, second], async () => {
         await stage.cutPower(third)
@@ -239,18 +174,27 @@ export const stories: readonly Story[] = [
       })
       assert.deepEqual(unserved.filter(isLate(lostMs + lateMs)), [])
       assert.equal(await stateOf(stage, 'n3'), 'down')
-      const logs: Output = await second.daemon.meshctl('service', 'logs', '--raw', 'chat')
+      await follower.warns(/meshd: node n3 cannot be reached: its log lines are missing$/m)
+      await follower.goesOn()
+      for (const slot of [1, 2, 3]) await follower.shows(new RegExp(`chat\\.${slot}\\.\\w+@n[12] `))
+      follower.assertNoEcho()
+      const logs = await second.daemon.meshctl('service', 'logs', '--raw', 'chat')
       assert.equal(logs.code, 0, logs.stderr)
       assert.match(logs.stderr, /^meshd: node n3 cannot be reached: its log lines are missing$/m)
       assert.ok(starts(logs.stdout).length >= 2, logs.stdout)
     },
   },
   {
-    name: 'what happened is told by every manager that lived through it',
+    name: 'what happened is told by every manager that lived through it, a restart too',
     async tell(stage) {
       const [first, second] = stage.machines
-      for (const { daemon } of [first, second]) {
-        const all = (await lines(daemon, 'events', '--since', '1h', '--until', '0s')).join('\n')
+      const ofService = ['--filter', 'type=service', '--filter', 'event=create']
+      const created = await told(second, ...ofService)
+      await second.daemon.stop()
+      second.daemon.start()
+      await isUp(second.daemon)
+      for (const machine of [first, second]) {
+        const all = (await told(machine)).join('\n')
         assert.match(all, /service create .*name=web/)
         assert.match(all, /service update .*name=web.*replicas\.new=6, replicas\.old=3/)
         assert.match(all, /service update .*name=web.*updatestate\.new=rollback_completed/)
@@ -260,7 +204,9 @@ export const stories: readonly Story[] = [
         )
         assert.match(all, /node update .*name=n3.*state\.new=down/)
         assert.match(all, /task update .*name=web\.\d.*state\.new=running/)
+        assert.match(all, /task update .*name=words\.1\..*reason=.*exit \(3\)/)
       }
+      assert.deepEqual(await told(second, ...ofService), created)
     },
   },
   {
@@ -271,30 +217,44 @@ export const stories: readonly Story[] = [
       await eventually('n3 is ready', patienceMs, async () => {
         return (await stateOf(stage, 'n3')) === 'ready'
       })
+      // Processes end with their daemon: after the restart of n2 all may be on n1.
+      await ok(first, 'service', 'scale', 'web=0')
       await ok(first, 'service', 'scale', 'web=9')
       await spreads(stage, 'web', [3, 3, 3])
       assert.equal((await stage.visit(third, port)).status, 200)
       await ok(first, 'service', 'rm', 'web', 'chat')
-      if (third.engine === null) return
-      for (const machine of stage.machines) {
-        await eventually(`nothing is left on ${machine.name}`, patienceMs, async () => {
-          return (await machine.engine?.docker('ps', '-aq')) === ''
-        })
-      }
+      await eventually('nothing is left of anything', patienceMs, async () => {
+        await stage.assertNothingLeft()
+        return true
+      })
     },
   },
-  farewell,
+  {
+    name: 'a machine leaves for good, with all that it ran',
+    async tell(stage) {
+      const [first, , third] = stage.machines
+      await create(stage, 'three', ['--replicas', '3'])
+      await spreads(stage, 'three', [1, 1, 1])
+      await ok(first, 'node', 'demote', 'n3')
+      await becomes(stage, third, false)
+      await ok(third, 'swarm', 'leave')
+      await eventually('its tasks run elsewhere', patienceMs, async () => {
+        const nodes = (await running(stage, 'three')).map(({ node }) => node)
+        return nodes.length === 3 && !nodes.includes('n3')
+      })
+      if (third.engine !== null) assert.deepEqual(await stage.containers(third, 'three', 'all'), [])
+      assert.equal(await stateOf(stage, 'n3'), 'down')
+      await ok(first, 'node', 'rm', 'n3')
+      assert.doesNotMatch(await ok(first, 'node', 'ls'), / n3 /)
+      await remove(stage, 'three')
+    },
+  },
 ]
+
+const told = ({ daemon }: Machine, ...flags: string[]): Promise<string[]> =>
+  lines(daemon, 'events', '--since', '1h', '--until', '0s', ...flags)
 
 const isLate =
   (sinceMs: number) =>
   ({ atMs }: Unserved): boolean =>
     atMs > sinceMs
-
-async function followerOf({ machines }: EngineStage): Promise<Machine> {
-  const format = '{{.Hostname}} {{.ManagerStatus}}'
-  const rows = await lines(machines[0].daemon, 'node', 'ls', '--format', format)
-  const follower = machines.find(({ name }) => rows.includes(`${name} Reachable`))
-  assert.ok(follower, rows.join())
-  return follower
-}
