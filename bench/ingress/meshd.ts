@@ -98,7 +98,6 @@ async function startIngress(
     listenAddr: host,
     dataPathPort,
     workers: null,
-    engine: 'auto',
     logFormat: 'json',
     logLevel: 'warn',
     logName: '',

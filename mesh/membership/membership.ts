@@ -122,20 +122,7 @@ export class Membership {
     return this.#health.score
   }
 
-  /** When a tick has something to do next, should nothing else happen before. */
-  get dueMs(): number {
-    const gossipMs = this.#rumours.hasNews ? 0 : this.#nextGossipMs
-    const sayMs = this.#rumours.length === 0 ? Infinity : gossipMs
-    if (this.#isLeaving) return sayMs
-    const suspects = this.#table.inState('suspect').map((suspect) => {
-      const overMs = suspect.sinceMs + this.#suspicionMs(suspect)
-      return this.#prober.isProbing(suspect.id) ? overMs : Math.min(overMs, suspect.lookAgainMs)
-    })
-    const looks = [this.#nextProbeMs, this.#nextWatchMs, this.#nextReconnectMs]
-    return Math.min(sayMs, this.#prober.dueMs, ...looks, ...suspects)
-  }
-
-  /** `nowMs` is monotonic; a tick is due at `dueMs`, and 100 ms after the last one at the latest. */
+  /** `nowMs` is monotonic; a tick is due every 100 ms at the latest. */
   step(input: Input, nowMs: number): Effect[] {
     switch (input.kind) {
       case 'tick':
@@ -225,10 +212,7 @@ export class Membership {
       if (entry.id > this.#self && (next === null || entry.id < next.id)) next = entry
     }
     const watched = next ?? first
-    if (watched === null) return
-    // Where members are few, all hear one another all the time.
-    const isHeard = nowMs - watched.heardMs < this.#options.probePeriodMs / 2
-    if (!isHeard) this.#prober.start(watched, nowMs)
+    if (watched !== null) this.#prober.start(watched, nowMs)
   }
 
   /**

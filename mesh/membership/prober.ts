@@ -113,20 +113,6 @@ export class Prober {
     }
   }
 
-  /** When the next probe, ours or for others, goes one step further without an answer. */
-  get dueMs(): number {
-    let dueMs = Infinity
-    for (const probe of this.#probes.values()) {
-      const isRefused = this.#deps.table.get(probe.target)?.isRedialRefused === true
-      const isDirect = !probe.isIndirect || isRefused
-      dueMs = Math.min(dueMs, isDirect ? probe.directUntilMs : probe.endsAtMs)
-    }
-    for (const { isNacked, nackAtMs, endsAtMs } of this.#relays.values()) {
-      dueMs = Math.min(dueMs, isNacked ? endsAtMs : nackAtMs)
-    }
-    return dueMs
-  }
-
   /** Members whose probe failed by now. */
   tick(nowMs: number): MemberEntry[] {
     this.#tickRelays(nowMs)

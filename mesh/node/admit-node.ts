@@ -119,6 +119,7 @@ function describe(
 /** A manager whose address is wrong, or behind a closed port, would only cost the cluster its quorum. */
 async function closedDoors(request: JoinRequest): Promise<string[]> {
   const { word, controlAddress, gossipAddress, dataPathAddress } = request
+  if (word === undefined) return []
   const doors: readonly Door[] = [
     { protocol: 'tcp', address: controlAddress },
     { protocol: 'tcp', address: gossipAddress },

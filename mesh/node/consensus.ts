@@ -276,7 +276,7 @@ export class Consensus {
 
   /** One Ready from beginning to end; false when there was none. The order is the durability rule. */
   async #turn(): Promise<boolean> {
-    if (this.#snapshots.isWritten) await this.#adoptSnapshot()
+    await this.#adoptSnapshot()
     this.#proposals.appendWaiting()
     this.#reads.askIfNeeded()
     if (!this.#raft.hasReady()) return false

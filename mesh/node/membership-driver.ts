@@ -35,9 +35,7 @@ export interface MembershipDriverOptions {
   readonly membership?: Partial<MembershipOptions>
 }
 
-/** Between two ticks: they come when one is due, but not for every piece of news alone. */
-const tickMsMin = 25
-const tickMsMax = 100
+const tickMs = 25
 const samplePeriodMs = 1000
 /** Three rounds of gossip: the goodbye has gone to three peers, three times. */
 const goodbyeMs = 300
@@ -57,9 +55,7 @@ export class MembershipDriver {
   readonly #clock: Clock
   readonly #log: Log
   readonly #watchers = new Watchers<Member>()
-  #stopSamples: () => void = () => {}
-  #tickedMs: number
-  #nextTick: { readonly atMs: number; readonly cancel: () => void } | null = null
+  readonly #ends: (() => void)[]
   #isStopped = false
 
   constructor(deps: MembershipDriverDeps, { self, meta, membership }: MembershipDriverOptions) {
@@ -88,11 +84,10 @@ export class MembershipDriver {
     })
     datagrams.onPacket((from, packet) => this.#receive(from, packet))
     transport.onFrame(swimProtocol, (from, frame) => this.#receiveFrame(from, frame))
-    this.#tickedMs = clock.monotonicMs()
-    this.#tickInTime()
+    this.#ends = [clock.every(tickMs, () => this.#step({ kind: 'tick' }))]
     if (eventLoopDelayMs === undefined) return
     const sample = (): void => this.#step({ kind: 'event-loop-delay', delayMs: eventLoopDelayMs() })
-    this.#stopSamples = clock.every(samplePeriodMs, sample)
+    this.#ends.push(clock.every(samplePeriodMs, sample))
   }
 
   /** Everybody known, this node included. */
@@ -153,8 +148,7 @@ export class MembershipDriver {
   stop(): void {
     this.#isStopped = true
     this.#exchange.stop()
-    this.#stopSamples()
-    this.#nextTick?.cancel()
+    for (const end of this.#ends) end()
   }
 
   #receive(from: string, packet: Uint8Array): void {
@@ -176,25 +170,7 @@ export class MembershipDriver {
     for (const effect of this.#membership.step(input, this.#clock.monotonicMs())) {
       this.#perform(effect, changed)
     }
-    this.#tickInTime()
     this.#watchers.tell(changed)
-  }
-
-  #tick(): void {
-    this.#nextTick = null
-    this.#tickedMs = this.#clock.monotonicMs()
-    this.#step({ kind: 'tick' })
-  }
-
-  /** One that comes too early finds nothing to do. */
-  #tickInTime(): void {
-    const { dueMs } = this.#membership
-    const atMs = this.#tickedMs + Math.min(tickMsMax, Math.max(tickMsMin, dueMs - this.#tickedMs))
-    if (this.#nextTick !== null && this.#nextTick.atMs <= atMs) return
-    this.#nextTick?.cancel()
-    // Timers count in whole milliseconds, and round down.
-    const delayMs = Math.max(0, Math.ceil(atMs - this.#clock.monotonicMs()))
-    this.#nextTick = { atMs, cancel: this.#clock.after(delayMs, () => this.#tick()) }
   }
 
   #perform(effect: Effect, changed: Member[]): void {

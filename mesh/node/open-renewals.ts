@@ -40,7 +40,7 @@ export function openRenewals(deps: OpenRenewalsDeps): Renewals {
     log: deps.log.child('renewal'),
     renewAtMs: () => renewAtMs,
     hasOtherRole: () => hasOtherRole(deps),
-    hasOtherIssuer: otherIssuerCheck(deps),
+    hasOtherIssuer: () => hasOtherIssuer(deps),
     isInTouch: () => standing.isInTouch,
     ask: (reason) => ask(reason, deps),
     take: (reply) => standing.take(reply),
@@ -62,20 +62,9 @@ function hasOtherRole({ standing, policy }: OpenRenewalsDeps): boolean {
   return wanted !== role
 }
 
-/** Asked all the time, and verified only when certificate or authority is another. */
-function otherIssuerCheck({ standing, policy }: OpenRenewalsDeps): () => boolean {
-  let verified = { certificatePem: '', signerPem: '', isIssued: false }
-  return () => {
-    const signerPem = policy.authorityTrust(standing.table.catalog())?.signerPem
-    if (signerPem === undefined) return false
-    const { identity } = standing
-    const { certificatePem } = identity
-    const isKnown = verified.certificatePem === certificatePem && verified.signerPem === signerPem
-    if (!isKnown) {
-      verified = { certificatePem, signerPem, isIssued: isIssuedWith(identity, signerPem) }
-    }
-    return !verified.isIssued
-  }
+function hasOtherIssuer({ standing, policy }: OpenRenewalsDeps): boolean {
+  const trust = policy.authorityTrust(standing.table.catalog())
+  return trust !== null && !isIssuedWith(standing.identity, trust.signerPem)
 }
 
 function ask(reason: RenewalReason, deps: OpenRenewalsDeps): Promise<RenewalReply | null> {

@@ -55,11 +55,6 @@ export class SnapshotTaker {
     })
   }
 
-  /** `adopt` has something to do. */
-  get isWritten(): boolean {
-    return this.#written !== null
-  }
-
   /** Null when there was nothing to adopt. */
   async adopt(): Promise<SnapshotMeta | null> {
     const snapshot = this.#written

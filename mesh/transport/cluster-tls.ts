@@ -19,13 +19,10 @@ import {
   serverTlsOptions,
   trustOf,
 } from '../identity/tls-options.ts'
-import type { Standing } from './connection-renewal.ts'
 import { SecureMessageStream } from './secure-message-stream.ts'
-import { endTogether, takeSocket } from './take-socket.ts'
+import { takeSocket } from './take-socket.ts'
 
 const alpn = 'mesh-libp2p/1'
-/** A member has renewed its certificate long before: it is only not known here yet. */
-const wornMs = 3_600_000
 
 export interface ClusterTlsOptions {
   /** Asked at every handshake: certificates are renewed while we run. */
@@ -45,7 +42,7 @@ export class ClusterTls implements ConnectionEncrypter {
   readonly [serviceCapabilities] = ['@libp2p/connection-encryption']
   readonly #options: ClusterTlsOptions
   /** Keyed by the one object that libp2p hands on from a raw connection to a finished one. */
-  readonly #peers = new WeakMap<object, Proved>()
+  readonly #peers = new WeakMap<object, PeerIdentity>()
   readonly #begun = new WeakSet<object>()
 
   constructor(options: ClusterTlsOptions) {
@@ -54,23 +51,7 @@ export class ClusterTls implements ConnectionEncrypter {
 
   /** Who is at the other end of a connection that this encrypter secured. */
   peerOf(connection: { readonly timeline: object }): PeerIdentity | undefined {
-    return this.#peers.get(connection.timeline)?.peer
-  }
-
-  /** What its certificate is worth now. */
-  standingOf(connection: { readonly timeline: object }): Standing {
-    const proved = this.#peers.get(connection.timeline)
-    if (proved === undefined) return 'refused'
-    const { identity, clock } = this.#options
-    const { caCertificatesPem } = identity()
-    if (proved.believedBy !== caCertificatesPem) {
-      const trust = trustOf(identity(), clock.nowMs())
-      if ('refused' in authenticatedPeer(proved.socket, trust)) return 'refused'
-      proved.believedBy = caCertificatesPem
-    }
-    const leftMs = proved.peer.notAfterMs - clock.nowMs()
-    if (leftMs < 0) return 'refused'
-    return leftMs < wornMs ? 'worn' : 'good'
+    return this.#peers.get(connection.timeline)
   }
 
   /** Whether it got as far as a handshake; how that ended, `onRefused` has been told. */
@@ -84,9 +65,7 @@ export class ClusterTls implements ConnectionEncrypter {
   ): Promise<SecuredConnection> {
     this.#begun.add(connection.timeline)
     const own = serverTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const raw = takeSocket(connection)
-    const socket = new TLSSocket(raw, { ...own, isServer: true })
-    endTogether(raw, socket)
+    const socket = new TLSSocket(takeSocket(connection), { ...own, isServer: true })
     try {
       await handshake(socket, { connection, event: 'secure', signal: options?.signal })
     } catch (error) {
@@ -102,9 +81,7 @@ export class ClusterTls implements ConnectionEncrypter {
     options?: SecureConnectionOptions,
   ): Promise<SecuredConnection> {
     const own = clientTlsOptions(this.#options.identity(), { alpn: [alpn] })
-    const raw = takeSocket(connection)
-    const socket = connect({ ...own, socket: raw })
-    endTogether(raw, socket)
+    const socket = connect({ ...own, socket: takeSocket(connection) })
     await handshake(socket, { connection, event: 'secureConnect', signal: options?.signal })
     return this.#admit(connection, socket, options)
   }
@@ -128,17 +105,9 @@ export class ClusterTls implements ConnectionEncrypter {
       throw refuse(`expected peer ${options.remotePeer.toString()}, met ${peer.peerId}`)
     }
     if (!isMember(peer.nodeId, peer.peerId)) throw refuse(`node ${peer.nodeId} is not a member`)
-    const believedBy = identity().caCertificatesPem
-    this.#peers.set(connection.timeline, { peer, socket, believedBy })
+    this.#peers.set(connection.timeline, peer)
     return { connection: new SecureMessageStream(connection, socket), remotePeer }
   }
-}
-
-interface Proved {
-  readonly peer: PeerIdentity
-  readonly socket: TLSSocket
-  /** The authorities that were trusted when it was last verified. */
-  believedBy: readonly string[]
 }
 
 interface Handshake {

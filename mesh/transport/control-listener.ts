@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import { assert } from '../base/assert.ts'
 import type { NodeId } from '../base/ids.ts'
@@ -27,16 +27,12 @@ import {
 } from '../wire/renewal-message.ts'
 import { formatHostPort, plainHost, type HostPort } from './host-address.ts'
 import { joinAlpn, renewAlpn } from './control-protocol.ts'
-import { MemberConnections } from './member-connections.ts'
 import { QuestionServer, type QuestionServerDeps } from './question-server.ts'
 import { RefusalLog } from './refusal-log.ts'
-import { Attendance } from './stranger-limits.ts'
 
 const apiAlpn = 'http/1.1'
 /** Of all kinds together: a flood of strangers must not take every descriptor. */
 const maxConnections = 1024
-/** Whoever has not proved to be a member: from the first packet to the end of its one question. */
-const strangersAtOnce = { whole: 512, perAddress: 128 }
 
 export interface ControlListenerOptions {
   readonly identity: NodeIdentity
@@ -66,11 +62,7 @@ export class ControlListener {
   readonly #joins: QuestionServer<JoinRequest, JoinReply>
   readonly #renewals: QuestionServer<RenewalRequest, RenewalReply>
   readonly #refusals: RefusalLog
-  readonly #members: MemberConnections
   readonly #sockets = new Set<TLSSocket>()
-  readonly #strangers = new Attendance(strangersAtOnce)
-  /** What ends the stay of each, by its address and port. */
-  readonly #leaving = new Map<string, () => void>()
   #identity: NodeIdentity
 
   private constructor(options: ControlListenerOptions, deps: QuestionServerDeps) {
@@ -80,11 +72,8 @@ export class ControlListener {
     this.#joins = joinServer(options, deps)
     this.#renewals = renewalServer(options, deps)
     this.#refusals = new RefusalLog('control connection refused', deps)
-    const { isMember } = options
-    this.#members = new MemberConnections({ ...deps, isMember, identity: () => this.#identity })
     this.#server = createServer(serverOptions(options), (socket) => this.#accept(socket))
     this.#server.maxConnections = maxConnections
-    this.#server.on('connection', (socket) => this.#greet(socket))
     this.#server.on('tlsClientError', (error, socket) => {
       this.#refuse(socket, `no handshake: ${handshakeFault(error)}`)
     })
@@ -115,30 +104,17 @@ export class ControlListener {
     return formatHostPort({ host: bound.address, port: bound.port })
   }
 
-  /** A renewed certificate, for new connections; open ones go on while their own is good. */
+  /** A renewed certificate, for new connections; open ones go on. */
   useIdentity(identity: NodeIdentity): void {
     this.#identity = identity
     this.#server.setSecureContext(tlsOptions(identity))
   }
 
   async close(): Promise<void> {
-    this.#members.stop()
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const socket of this.#sockets) socket.destroy()
     await closed
-  }
-
-  /** Before the handshake, which is what a stranger costs most. */
-  #greet(socket: Socket): void {
-    const leave = this.#strangers.enter(plainHost(socket.remoteAddress))
-    if (leave === null) return this.#refuse(socket, 'too many strangers at once')
-    const key = endOf(socket)
-    this.#leaving.set(key, leave)
-    socket.once('close', () => {
-      leave()
-      this.#leaving.delete(key)
-    })
   }
 
   #accept(socket: TLSSocket): void {
@@ -159,20 +135,16 @@ export class ControlListener {
     if (!this.#options.isMember(peer.nodeId, peer.peerId)) {
       return this.#refuse(socket, `node ${peer.nodeId} is not a member`)
     }
-    this.#leaving.get(endOf(socket))?.()
-    this.#members.add(socket, peer)
     this.#options.onApiConnection(socket, peer)
   }
 
-  #refuse(socket: Socket, reason: string): void {
+  #refuse(socket: TLSSocket, reason: string): void {
     // Who hung up on its own has no address any more, and needs no explanation.
     const remoteAddress = plainHost(socket.remoteAddress)
     if (remoteAddress !== '') this.#refusals.tell({ remoteAddress, reason })
     socket.destroy()
   }
 }
-
-const endOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress} ${remotePort}`
 
 const refuse = (reason: string) => ({ kind: 'refused', reason }) as const
 

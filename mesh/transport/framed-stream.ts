@@ -3,7 +3,6 @@ import type { NodeId } from '../base/ids.ts'
 import type { Log } from '../base/log.ts'
 import { encodeFrame, FrameSplitter } from '../wire/frames.ts'
 import { guarded } from './guarded.ts'
-import { giveCreditInBulk } from './stream-credit.ts'
 import type { FrameStream } from './transport.ts'
 
 /** The longest frame that a peer may send; a longer one ends the stream. */
@@ -32,7 +31,6 @@ export class FramedStream implements FrameStream {
     }
     // Else libp2p would gather 4 MiB and then reset the stream.
     stream.pause()
-    giveCreditInBulk(stream)
     stream.addEventListener('close', () => this.#ended())
     // The peer will say nothing more, and half a conversation is of no use to anybody here.
     stream.addEventListener('remoteCloseWrite', () => this.close())

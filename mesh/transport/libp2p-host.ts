@@ -22,8 +22,8 @@ export interface HostOptions {
   readonly listen: HostPort
   readonly encrypter: ConnectionEncrypter
   readonly topics: readonly string[]
-  /** Somebody connects; nothing was said yet. False when it is not let in. */
-  readonly onInbound: (connection: MultiaddrConnection) => boolean
+  /** Somebody connects; nothing was said yet. */
+  readonly onInbound: (connection: MultiaddrConnection) => void
 }
 
 /** libp2p as this cluster uses it; not started yet. */
@@ -56,7 +56,10 @@ export function createHost(options: HostOptions): Promise<Host> {
     connectionGater: {
       // Members live on private and loopback addresses, whatever libp2p's default says of those.
       denyDialMultiaddr: () => false,
-      denyInboundConnection: (connection) => !options.onInbound(connection),
+      denyInboundConnection: (connection) => {
+        options.onInbound(connection)
+        return false
+      },
     },
     services: {
       identify: identify({ protocolPrefix }),

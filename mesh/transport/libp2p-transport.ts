@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises'
 import {
   UnexpectedPeerError,
   type Connection,
+  type MessageStream,
   type MultiaddrConnection,
   type Stream,
 } from '@libp2p/interface'
@@ -15,11 +16,15 @@ import { MeshError } from '../base/mesh-error.ts'
 import type { Random } from '../base/random.ts'
 import type { NodeIdentity } from '../identity/node-identity.ts'
 import { ClusterTls } from './cluster-tls.ts'
-import { ConnectionRenewal } from './connection-renewal.ts'
 import { FramedStream } from './framed-stream.ts'
 import { guarded } from './guarded.ts'
-import { InboundGuard } from './inbound-guard.ts'
-import { formatHostPort, parseHostPort, tcpMultiaddr, type HostPort } from './host-address.ts'
+import {
+  formatHostPort,
+  parseHostPort,
+  plainHost,
+  tcpMultiaddr,
+  type HostPort,
+} from './host-address.ts'
 import { createHost, maxPublishedBytes, messageIdBytes, type Host } from './libp2p-host.ts'
 import { LongLivedStream } from './long-lived-stream.ts'
 import { PeerConnections } from './peer-connections.ts'
@@ -64,11 +69,8 @@ export class Libp2pTransport implements Transport {
   readonly #deps: Libp2pTransportDeps
   readonly #host: Host
   readonly #tls: ClusterTls
-  readonly #guard: InboundGuard
   readonly #peers = new PeerConnections()
   readonly #redialler: Redialler
-  readonly #renewal: ConnectionRenewal<Connection>
-  #targets: readonly DialTarget[] = []
   readonly #sending = new Map<string, LongLivedStream>()
   readonly #asking = new Map<string, Asked>()
   readonly #topicListeners = new Map<string, ((data: Uint8Array) => void)[]>()
@@ -82,7 +84,6 @@ export class Libp2pTransport implements Transport {
     this.#held = made.held
     this.#host = made.host
     this.#tls = made.tls
-    this.#guard = made.guard
     this.#redialler = new Redialler({
       self: options.identity.nodeId,
       dial: (target) => this.#dial(target),
@@ -90,15 +91,6 @@ export class Libp2pTransport implements Transport {
       onRefused: (node) => this.#tellConnection(node, 'refused'),
       clock: deps.clock,
       random: deps.random,
-    })
-    this.#renewal = new ConnectionRenewal({
-      self: options.identity.nodeId,
-      clock: deps.clock,
-      connections: () => this.#peers.byNode(),
-      standing: (connection) => this.#tls.standingOf(connection),
-      dial: (node) => this.#dialAnew(node),
-      retire: (connection, node) => this.#retire(connection, node),
-      close: (connection) => connection.abort(new Error('its certificate counts no more')),
     })
     this.#host.addEventListener('connection:open', (event) => this.#opened(event.detail))
     this.#host.addEventListener('connection:close', (event) => this.#closed(event.detail))
@@ -112,19 +104,27 @@ export class Libp2pTransport implements Transport {
     deps: Libp2pTransportDeps,
   ): Promise<Libp2pTransport> {
     const held: Held = { identity: options.identity }
-    const guard = new InboundGuard(new RefusalLog('peer refused', deps))
+    const refusals = new RefusalLog('peer refused', deps)
+    const refuse = (connection: MessageStream, reason: string): void => {
+      const { direction } = connection
+      refusals.tell({ remoteAddress: remoteHost(connection), direction, reason })
+    }
     const tls = new ClusterTls({
       identity: () => held.identity,
       isMember: options.isMember,
       clock: deps.clock,
-      onRefused: (connection, reason) => guard.refuse(connection, reason),
+      onRefused: refuse,
     })
     const { libp2pPrivateKey } = options.identity
     const { listen, topics } = options
-    const onInbound = (connection: MultiaddrConnection): boolean =>
-      guard.greet(connection, () => tls.hasBegun(connection))
+    const onInbound = (connection: MultiaddrConnection): void => {
+      connection.addEventListener('close', ({ error }) => {
+        if (error === undefined || tls.hasBegun(connection)) return
+        refuse(connection, `no handshake: ${error.message}`)
+      })
+    }
     const host = await createHost({ libp2pPrivateKey, listen, topics, encrypter: tls, onInbound })
-    return new Libp2pTransport(options, deps, { host, tls, held, guard })
+    return new Libp2pTransport(options, deps, { host, tls, held })
   }
 
   /** Listens and lets peers in; rejects with `transport/cannot-listen`. */
@@ -160,9 +160,7 @@ export class Libp2pTransport implements Transport {
     if (!this.#peers.has(to) || this.#isStopped) return false
     const stream = new LongLivedStream(() => this.openStream(to, protocol), {
       onFrame: () => {},
-      onClose: () => {
-        if (this.#sending.get(key) === stream) this.#sending.delete(key)
-      },
+      onClose: () => this.#sending.delete(key),
     })
     this.#sending.set(key, stream)
     return stream.send(frame)
@@ -241,7 +239,6 @@ export class Libp2pTransport implements Transport {
   }
 
   setTargets(targets: readonly DialTarget[]): void {
-    this.#targets = targets
     this.#redialler.setTargets(targets)
   }
 
@@ -265,7 +262,6 @@ export class Libp2pTransport implements Transport {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#redialler.stop()
-    this.#renewal.stop()
     for (const stream of this.#sending.values()) stream.close()
     for (const { stream } of this.#asking.values()) stream.close()
     await this.#host.stop()
@@ -279,7 +275,7 @@ export class Libp2pTransport implements Transport {
     const stream = new LongLivedStream(() => this.openStream(to, protocol), {
       onFrame: (frame) => requests.onFrame(frame),
       onClose: () => {
-        if (this.#asking.get(key)?.stream === stream) this.#asking.delete(key)
+        this.#asking.delete(key)
         requests.onClose()
       },
     })
@@ -295,7 +291,6 @@ export class Libp2pTransport implements Transport {
       connection.abort(new UnexpectedPeerError('not a member'))
       return
     }
-    this.#guard.admitted(connection)
     if (!this.#peers.add(connection, peer)) return
     this.#redialler.onUp(peer.nodeId)
     this.#tellConnection(peer.nodeId, 'up')
@@ -323,27 +318,12 @@ export class Libp2pTransport implements Transport {
     }
   }
 
-  async #dialAnew(node: NodeId): Promise<void> {
-    const target = this.#targets.find((each) => each.node === node)
-    if (target !== undefined && !this.#isStopped) await this.#dial(target, true)
-  }
-
-  /** What is sent and asked from now on goes another way; the rest ends with the connection. */
-  #retire(connection: Connection, node: NodeId): void {
-    this.#deps.log.info({ node }, 'connection replaced: its certificate is out of date')
-    this.#peers.retire(connection)
-    for (const streams of [this.#sending, this.#asking]) {
-      for (const key of streams.keys()) if (key.startsWith(`${node} `)) streams.delete(key)
-    }
-  }
-
-  async #dial(target: DialTarget, force = false): Promise<DialOutcome> {
+  async #dial(target: DialTarget): Promise<DialOutcome> {
     try {
       const address = await resolveAddress(target.address)
       // Our own limit: a dial of libp2p may otherwise wait in its queue for ever.
       await this.#host.dial(multiaddr(`${address}/p2p/${target.peerId}`), {
         signal: AbortSignal.timeout(dialTimeoutMs),
-        force,
       })
       return 'connected'
     } catch (error) {
@@ -362,7 +342,6 @@ interface Held {
 interface Made {
   readonly host: Host
   readonly tls: ClusterTls
-  readonly guard: InboundGuard
   readonly held: Held
 }
 
@@ -371,6 +350,13 @@ async function resolveAddress(address: string): Promise<string> {
   if (parsed === null) throw new MeshError({ code: 'transport/bad-address', address })
   const found = await lookup(parsed.host)
   return tcpMultiaddr({ host: found.address, port: parsed.port })
+}
+
+/** A raw connection has an address, which its type as a byte stream does not promise. */
+function remoteHost(connection: MessageStream): string {
+  if (!('remoteAddr' in connection)) return ''
+  const [, , host] = String(connection.remoteAddr).split('/')
+  return plainHost(host)
 }
 
 /** libp2p wraps what the socket said, once or more. */

@@ -5,7 +5,6 @@ import type { PeerIdentity } from '../identity/peer-identity.ts'
 /** Which connections lead to which node. Two nodes that dial at once have two; both are used. */
 export class PeerConnections {
   readonly #byNode = new Map<NodeId, Map<Connection, PeerIdentity>>()
-  readonly #retired = new WeakSet<Connection>()
 
   /** True when it is the first one to that node. */
   add(connection: Connection, peer: PeerIdentity): boolean {
@@ -26,15 +25,10 @@ export class PeerConnections {
     return true
   }
 
-  /** Only if there is no other one, something new goes over it. */
-  retire(connection: Connection): void {
-    this.#retired.add(connection)
-  }
-
   /** The oldest one that is open. */
   pick(node: NodeId): Connection | undefined {
-    const known = this.#of(node).filter(({ status }) => status === 'open')
-    return known.find((connection) => !this.#retired.has(connection)) ?? known[0]
+    const known = [...(this.#byNode.get(node)?.keys() ?? [])]
+    return known.find((connection) => connection.status === 'open')
   }
 
   has(node: NodeId): boolean {
@@ -45,15 +39,7 @@ export class PeerConnections {
     return [...this.#byNode.keys()]
   }
 
-  byNode(): Map<NodeId, readonly Connection[]> {
-    return new Map(this.nodes().map((node) => [node, this.#of(node)]))
-  }
-
   all(): [Connection, PeerIdentity][] {
     return [...this.#byNode.values()].flatMap((known) => [...known])
-  }
-
-  #of(node: NodeId): Connection[] {
-    return [...(this.#byNode.get(node)?.keys() ?? [])]
   }
 }

@@ -4,17 +4,10 @@ import type { Clock } from '../base/clock.ts'
 import type { Log } from '../base/log.ts'
 import { isFault, MeshError } from '../base/mesh-error.ts'
 import { controlFrame, readControlMessage } from './control-protocol.ts'
-import { AskingRate, Attendance } from './stranger-limits.ts'
 
 const headStartMs = 10_000
 const lingerMs = 5000
-/** Half of them from one address: a whole cluster may sit behind it. */
-const atOnce = { whole: 128, perAddress: 64 }
-/** A question costs signatures and a round of the managers, a join a knock at four ports. */
-const rates = {
-  burst: { whole: 400, perAddress: 100 },
-  perSecond: { whole: 20, perAddress: 2 },
-}
+const maxConcurrent = 64
 
 /** A protocol of one question and one answer. */
 export interface Questions<Question, Reply> {
@@ -39,21 +32,21 @@ export class QuestionServer<Question, Reply> {
   readonly #questions: Questions<Question, Reply>
   readonly #clock: Clock
   readonly #log: Log
-  readonly #attendance = new Attendance(atOnce)
-  readonly #rate: AskingRate
+  #running = 0
 
   constructor(questions: Questions<Question, Reply>, deps: QuestionServerDeps) {
     this.#questions = questions
     this.#clock = deps.clock
     this.#log = deps.log
-    this.#rate = new AskingRate(rates, deps.clock)
   }
 
   /** Takes the connection over, to its end; never rejects. */
   async serve(socket: TLSSocket, remoteAddress: string): Promise<void> {
     const { name, refuse } = this.#questions
-    const leave = this.#attendance.enter(remoteAddress)
-    if (leave === null) return this.#finish(socket, refuse('too many machines ask at once'))
+    if (this.#running >= maxConcurrent) {
+      return this.#finish(socket, refuse('too many machines ask at once'))
+    }
+    this.#running++
     try {
       this.#finish(socket, await this.#reply(socket, remoteAddress))
     } catch (error) {
@@ -61,7 +54,7 @@ export class QuestionServer<Question, Reply> {
       this.#log.warn({ remoteAddress, reason }, `${name} request dropped`)
       socket.destroy()
     } finally {
-      leave()
+      this.#running--
     }
   }
 
@@ -69,10 +62,6 @@ export class QuestionServer<Question, Reply> {
     const { name, schema, maxBytes, answer, refuse, timeoutMs = headStartMs } = this.#questions
     const clock = this.#clock
     const question = await readControlMessage(socket, { schema, maxBytes, timeoutMs, clock })
-    if (!this.#rate.take(remoteAddress)) {
-      this.#log.warn({ remoteAddress }, `too many ${name} requests`)
-      return refuse('too many requests; try again in a minute')
-    }
     try {
       return await answer(question, remoteAddress)
     } catch (error) {

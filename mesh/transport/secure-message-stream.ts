@@ -33,9 +33,12 @@ export class SecureMessageStream extends AbstractMessageStream {
 
   override sendData(data: Parameters<AbstractMessageStream['sendData']>[0]): SendResult {
     this.#gather()
-    // In one piece: the muxer's header of a few bytes would cost as much as what it stands before.
-    const canSendMore = this.#socket.write(data.subarray())
-    return { sentBytes: data.byteLength, canSendMore }
+    let sentBytes = 0
+    for (const chunk of data) {
+      sentBytes += chunk.byteLength
+      if (!this.#socket.write(chunk)) return { sentBytes, canSendMore: false }
+    }
+    return { sentBytes, canSendMore: true }
   }
 
   /** What is sent in one turn of the event loop leaves as one TLS record and one call of the kernel. */

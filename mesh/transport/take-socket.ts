@@ -1,5 +1,4 @@
 import { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
 import type { MessageStream, StreamMessageEvent } from '@libp2p/interface'
 import { assert } from '../base/assert.ts'
 
@@ -19,17 +18,6 @@ export function takeSocket(connection: MessageStream): Socket {
   socket.pause()
   if (unread.length > 0) socket.unshift(Buffer.concat(unread))
   return socket
-}
-
-/**
- * A reset of the connection is one of the TLS above it: libp2p would take the handle away from under
- * OpenSSL, and Node ends by a segmentation fault.
- */
-export function endTogether(raw: Socket, socket: TLSSocket): void {
-  raw.resetAndDestroy = () => {
-    socket.destroy()
-    return raw
-  }
 }
 
 /** A paused connection hands out what it holds when it is resumed, at once. */

@@ -38,7 +38,7 @@ export interface JoinRequest {
   readonly dataPathAddress: string
   readonly availability: 'active' | 'pause' | 'drain'
   /** What its ports answer now, so that the server can tell whether they are open; 32 hex digits. */
-  readonly word: string
+  readonly word?: string | undefined
   /** Opaque here: what the machine is and has. */
   readonly description: JsonObject
 }
@@ -95,15 +95,15 @@ export const joinRequest: z.ZodType<JoinRequest> = z.object({
   version: z.literal(1),
   secret: z.string().max(100),
   certificateRequest,
-  name: z
-    .string()
-    .max(255)
-    .regex(/^[^\p{C}\s]+$/u, 'must be a name without spaces'),
+  name: z.string().min(1).max(255),
   gossipAddress: hostPortText,
   controlAddress: hostPortText,
   dataPathAddress: hostPortText,
   availability: z.enum(['active', 'pause', 'drain']),
-  word: z.string().regex(/^[0-9a-f]{32}$/),
+  word: z
+    .string()
+    .regex(/^[0-9a-f]{32}$/)
+    .optional(),
   description: jsonObject,
 })
 

@@ -7,7 +7,6 @@ import type { ContainerEngine, ContainerState } from '../containers/container-en
 import { taskView } from '../model/task-view.ts'
 import { containerRequest } from './container-request.ts'
 import { EngineLink } from './engine-link.ts'
-import type { TlsInfo } from '../model/docker.ts'
 import { NodeStatus, type IngressStatus } from './node-status.ts'
 import { TaskRunner } from './task-runner.ts'
 
@@ -108,10 +107,6 @@ export class Agent {
 
   setIngress(ingress: IngressStatus): void {
     this.#status.ingress(ingress)
-  }
-
-  setCertificate(info: TlsInfo): void {
-    this.#status.certificate(info)
   }
 
   /** Docker's containers live on, for the next daemon to adopt; processes are drained and stopped. */

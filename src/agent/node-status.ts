@@ -1,11 +1,6 @@
 import type { Json } from '../../mesh/base/json.ts'
 import type { EngineDescription } from '../containers/container-engine.ts'
-import {
-  beingStopped,
-  type NodeDescription,
-  type NodeRecord,
-  type TlsInfo,
-} from '../model/docker.ts'
+import { beingStopped, type NodeDescription, type NodeRecord } from '../model/docker.ts'
 import { sameJson } from '../model/same-json.ts'
 
 export interface NodeStatusOptions {
@@ -57,11 +52,6 @@ export class NodeStatus {
       Engine: { EngineVersion: engine.version, Labels: { ...engine.labels, ...this.#labels } },
     }
     this.#change({ description, engineReady: true, message: '' })
-  }
-
-  /** What its certificate rests on, now. */
-  certificate(TLSInfo: TlsInfo): void {
-    this.#change({ description: { ...this.#record.description, TLSInfo } })
   }
 
   /** What is known of it stays: its tasks run on, and so may it. */

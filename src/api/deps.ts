@@ -52,11 +52,6 @@ export interface ApiDeps {
   /** A new key for the lock of managers' keys. */
   readonly drawUnlockKey: () => string
   readonly joinToken: (caCertificatePem: string, secret: string) => string
-  /** What tells an authority from others, DER. */
-  readonly issuerOf: (authorityPem: string) => {
-    readonly subject: Uint8Array
-    readonly publicKey: Uint8Array
-  }
   /** The authority that takes over from the present one: the given one, or a new one. */
   readonly nextRoot: (
     given: { readonly certificatesPem: string; readonly keyPem: string } | null,

@@ -35,7 +35,7 @@ export interface Route {
 /** Kinds that stack files and dashboards ask for; there are none of them yet. */
 const kindsToCome = ['networks', 'secrets', 'configs'] as const
 
-export const routes: readonly Route[] = [
+const routes: readonly Route[] = [
   { method: 'GET', path: '/_ping', handle: ping },
   { method: 'GET', path: '/version', handle: version },
   { method: 'GET', path: '/info', handle: info },

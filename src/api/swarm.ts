@@ -25,23 +25,11 @@ export function renderCluster(found: Found<Cluster>, deps: ApiDeps): object {
   return {
     ...envelope(found),
     Spec: { Name: 'default', ...found.body.Spec },
-    TLSInfo: tlsInfo(found.body, deps),
+    TLSInfo: { TrustRoot: found.body.CaCertificatePem },
     RootRotationInProgress: found.body.CaRotation !== undefined,
     DefaultAddrPool: null,
     SubnetSize: 0,
     DataPathPort: deps.dataPathPort,
-  }
-}
-
-/** The issuer is the one that all are to have; the root stays until it is replaced everywhere. */
-function tlsInfo({ CaCertificatePem, CaIntermediatePem, CaRotation }: Cluster, deps: ApiDeps) {
-  const present = CaIntermediatePem ?? CaCertificatePem
-  const next = CaRotation?.CaIntermediatePem ?? CaRotation?.CaCertificatePem
-  const { subject, publicKey } = deps.issuerOf(next ?? present)
-  return {
-    TrustRoot: CaCertificatePem,
-    CertIssuerSubject: Buffer.from(subject).toString('base64'),
-    CertIssuerPublicKey: Buffer.from(publicKey).toString('base64'),
   }
 }
 

@@ -30,8 +30,6 @@ export interface CrewOptions {
 }
 
 export interface CrewListener {
-  /** One of the workers can be told to listen. */
-  onLoaded(): void
   /** By all workers. */
   onApplied(version: number): void
   onListenFailed(place: Place, code: string): void
@@ -58,10 +56,7 @@ const firstRespawnMs = 50
 const longestRespawnMs = 5000
 const goodLifeMs = 60_000
 
-/**
- * The worker threads as one: what is said to one is said to all, also to those that come later. It
- * begins with a single one, which costs little while there is nothing to do.
- */
+/** The worker threads as one: what is said to one is said to all, also to those that come later. */
 export class Crew {
   readonly #options: CrewOptions
   readonly #members: Member[] = []
@@ -76,12 +71,7 @@ export class Crew {
 
   constructor(options: CrewOptions) {
     this.#options = options
-    this.#members.push(this.#hire())
-  }
-
-  /** There is work: hires the others. */
-  complete(): void {
-    while (this.#members.length < this.#options.size) this.#members.push(this.#hire())
+    for (let at = 0; at < options.size; at++) this.#members.push(this.#hire())
   }
 
   /** The last version that every worker follows; 0 before the first. */
@@ -192,8 +182,6 @@ export class Crew {
   #receive(member: Member, message: FromWorker): void {
     const { listener } = this.#options
     switch (message.kind) {
-      case 'loaded':
-        return listener.onLoaded()
       case 'applied':
         member.applied = message.version
         return this.#tellApplied()

@@ -26,8 +26,6 @@ export interface IngressDeps {
   readonly accessLog: (lines: readonly LogFacts[]) => Promise<void>
   readonly pid: number
   readonly spawn: (events: WorkerEvents) => WorkerHandle
-  /** A thread has loaded all that it needs: `serve` would open ports at once. */
-  readonly onLoaded: () => void
   /** Nothing is left to do. */
   readonly onFinished: () => void
 }
@@ -41,8 +39,8 @@ const countersPeriodMs = 1000
 const addressesPeriodMs = 5000
 
 /**
- * The main thread: takes meshd's word to the workers and theirs back, and keeps the ports, from
- * `serve` on. When meshd goes away everything carries on as it last said.
+ * The main thread: takes meshd's word to the workers and theirs back, and keeps the ports. When
+ * meshd goes away everything carries on as it last said.
  */
 export class Ingress {
   readonly #options: IngressOptions
@@ -50,9 +48,9 @@ export class Ingress {
   readonly #crew: Crew
   readonly #keeper: PortKeeper
   #control: ControlServer | null = null
-  #cancelAlone = (): void => {}
+  #cancelAlone: () => void
   #listeners: readonly Listener[] = []
-  readonly #endTimers: (() => void)[] = []
+  readonly #endTimers: (() => void)[]
   #toldPlaces = ''
   #isFinishing = false
   #isFinished = false
@@ -75,7 +73,6 @@ export class Ingress {
       log,
       spawn,
       listener: {
-        onLoaded: deps.onLoaded,
         onApplied: (version) => this.#tell({ kind: 'applied', version }),
         onListenFailed: (place, code) => this.#keeper.lost(place, code),
         onPeerStatus: (node, answers) => this.#tell({ kind: 'peer-status', node, answers }),
@@ -88,22 +85,19 @@ export class Ingress {
         onFinished: () => this.#end(),
       },
     })
-  }
-
-  /** Until now it was a spare: it had its code in memory and touched nothing. */
-  serve(control: ControlServer): void {
-    const { clock } = this.#deps
-    this.#control = control
     this.#want()
-    this.#crew.complete()
     this.#cancelAlone = this.#endWhenAlone()
-    this.#endTimers.push(
+    this.#endTimers = [
       clock.every(countersPeriodMs, () => {
         this.#tell({ kind: 'counters', counts: this.#crew.counts() })
         this.#tellPlaces()
       }),
       clock.every(addressesPeriodMs, () => this.#want()),
-    )
+    ]
+  }
+
+  attach(control: ControlServer): void {
+    this.#control = control
   }
 
   receive(message: ToIngress): void {

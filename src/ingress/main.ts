@@ -13,7 +13,6 @@ import { systemClock } from '../runtime/system-clock.ts'
 import { ingressVersion } from '../wire/ingress-version.ts'
 import { Census } from './census.ts'
 import { ControlServer } from './control-server.ts'
-import { chooseEngine } from './engine.ts'
 import type { WorkerEvents, WorkerHandle } from './crew.ts'
 import { Ingress } from './ingress.ts'
 import { localAddresses } from './local-addresses.ts'
@@ -22,17 +21,13 @@ import { placeTrier } from './try-place.ts'
 import { NetDatagrams } from './udp/net-datagrams.ts'
 import type { FromWorker, PlaneOptions, WorkerData } from './worker-message.ts'
 
-/**
- * The ingress process, started by meshd. It loads, says so on standard output, and is a spare until
- * it is told on standard input to serve. Everything secret comes over the control socket, later.
- */
+/** The ingress process, started by meshd. Everything secret comes over the control socket. */
 const { values } = parseArgs({
   options: {
     'data-dir': { type: 'string' },
     'listen-addr': { type: 'string' },
     'data-path-port': { type: 'string' },
     workers: { type: 'string' },
-    engine: { type: 'string' },
     'log-format': { type: 'string' },
     'log-level': { type: 'string' },
     'log-name': { type: 'string' },
@@ -46,7 +41,6 @@ const settings = z
     'listen-addr': z.union([z.ipv4(), z.ipv6()]),
     'data-path-port': port,
     workers: z.coerce.number().int().min(1).max(256).default(availableParallelism()),
-    engine: z.enum(['auto', 'ring', 'net']).default('auto'),
     'log-format': z.enum(['json', 'pretty']).default('json'),
     'log-level': z.enum(['debug', 'info', 'warn', 'error']).default('info'),
     'log-name': z.string().default(''),
@@ -62,12 +56,10 @@ const log = createLog(logOptions).child('ingress')
 const accessLog = new StreamedLog({ ...logOptions, area: 'access', message: 'request' })
 // The terminal or pipe may go away with the daemon: a log that nobody reads is no reason to end.
 process.stderr.on('error', () => {})
-process.stdout.on('error', () => {})
 
 // Threads share a port where the kernel spreads connections over its listeners.
 const canShare = process.platform === 'linux' || process.platform === 'freebsd'
 const workers = canShare ? settings.workers : 1
-const { engine, because, isInstead } = chooseEngine(settings.engine)
 const pidPath = join(settings['data-dir'], 'ingress.pid')
 const planeOptions: PlaneOptions = {
   listenAddress: settings['listen-addr'],
@@ -77,7 +69,6 @@ const planeOptions: PlaneOptions = {
 
 const seed = randomInt(2 ** 32 - 1)
 const memories = Array.from({ length: workers }, () => Census.memory())
-let hasToldLoaded = false
 /** Of those, which no worker counts in. */
 const unused = [...memories.keys()]
 
@@ -91,7 +82,6 @@ const ingress = new Ingress(
     accessLog: (lines) => accessLog.write(lines),
     pid: process.pid,
     spawn: spawnWorker,
-    onLoaded: tellLoaded,
     onFinished: () => {
       removePid()
       void accessLog.settled(systemClock).then(() => process.exit(0))
@@ -102,39 +92,17 @@ const control = new ControlServer(log, {
   onMessage: (message) => ingress.receive(message),
   onAlone: () => ingress.alone(),
 })
-// Until then, a signal simply ends it.
-if (!(await toldToServe())) process.exit(0)
+ingress.attach(control)
 await control.listen(join(settings['data-dir'], 'ingress.sock'))
-ingress.serve(control)
 writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 })
-if (isInstead) log.warn({ engine, because }, 'the engine that was asked for cannot be had')
-log.info({ workers, address: settings['listen-addr'], engine, because }, 'ingress is up')
+log.info({ workers, address: settings['listen-addr'] }, 'ingress is up')
 
 ingress.finish(await firstSignal(['SIGTERM', 'SIGINT']))
-
-/** False when whoever had started it is gone. */
-function toldToServe(): Promise<boolean> {
-  return new Promise((resolve) => {
-    process.stdin.once('data', () => {
-      resolve(true)
-      process.stdin.destroy()
-    })
-    process.stdin.once('close', () => resolve(false))
-    process.stdin.on('error', () => {})
-  })
-}
-
-/** Of interest to whom it is the spare of; later nobody listens. */
-function tellLoaded(): void {
-  if (hasToldLoaded) return
-  hasToldLoaded = true
-  process.stdout.write('loaded\n')
-}
 
 function spawnWorker(events: WorkerEvents): WorkerHandle {
   const own = unused.pop()
   assert(own !== undefined, 'there are as many memories as workers')
-  const workerData: WorkerData = { engine, options: planeOptions, census: { memories, own, seed } }
+  const workerData: WorkerData = { options: planeOptions, census: { memories, own, seed } }
   const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData })
   let because = 'it ended'
   worker.on('message', (message: FromWorker) => events.onMessage(message))

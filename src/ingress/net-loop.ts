@@ -1,7 +1,6 @@
 import { createServer, connect as dial, type Server, type Socket } from 'node:net'
 import { assert } from '../../mesh/base/assert.ts'
 import type { Clock } from '../../mesh/base/clock.ts'
-import { causeOf, unheard } from './close-cause.ts'
 import type {
   Acceptor,
   Address,
@@ -320,6 +319,30 @@ const nothing = new Uint8Array(0)
 function resetSocket(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.destroy()
   else socket.resetAndDestroy()
+}
+
+const unheard: ConnectionHandler = {
+  onConnected: () => {},
+  onReceive: () => {},
+  onEnd: () => {},
+  onDrained: () => {},
+  onClosed: () => {},
+}
+
+const causes: Readonly<Record<string, CloseCause>> = {
+  ECONNREFUSED: 'refused',
+  ETIMEDOUT: 'timed-out',
+  EHOSTUNREACH: 'unreachable',
+  ENETUNREACH: 'unreachable',
+  EADDRNOTAVAIL: 'unreachable',
+  ENOTFOUND: 'unreachable',
+  ECONNRESET: 'reset',
+  EPIPE: 'reset',
+}
+
+function causeOf(code: string | undefined, isConnected: boolean): CloseCause {
+  const cause = causes[code ?? ''] ?? 'failed'
+  return cause === 'reset' && !isConnected ? 'refused' : cause
 }
 
 function addressOf(server: Server): Address {

@@ -23,7 +23,7 @@ export interface PortKeeperOptions {
   onConflicts(ports: readonly string[]): void
 }
 
-const retryMs = 250
+const retryMs = 1000
 
 /**
  * Finds out whether a place is free before the workers share it: with SO_REUSEPORT alone, another
@@ -127,7 +127,7 @@ export class PortKeeper {
     if (this.#conflicts.has(key)) return
     this.#conflicts.set(key, place)
     const facts = { ...factsOf(place), code }
-    this.#options.log.warn(facts, 'cannot listen on port; trying again and again')
+    this.#options.log.warn(facts, 'cannot listen on port; trying again every second')
     this.#options.onConflicts(this.conflicts)
   }
 

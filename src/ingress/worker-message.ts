@@ -1,6 +1,5 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { RouteTable } from '../routing/route-table.ts'
-import type { Engine } from './engine.ts'
 import type { AccessBatch } from './http/access-log.ts'
 import type { Place } from './place.ts'
 import type { IngressCounts } from '../wire/ingress-counts.ts'
@@ -19,8 +18,6 @@ export type ToWorker =
   | { readonly kind: 'access-taken' }
 
 export type FromWorker =
-  /** The first word: it can be told to listen. */
-  | { readonly kind: 'loaded' }
   | { readonly kind: 'applied'; readonly version: number }
   | { readonly kind: 'listen-failed'; readonly place: Place; readonly code: string }
   | { readonly kind: 'peer-status'; readonly node: NodeId; readonly answers: boolean }
@@ -47,7 +44,6 @@ export interface CensusShare {
 }
 
 export interface WorkerData {
-  readonly engine: Engine
   readonly options: PlaneOptions
   readonly census: CensusShare
 }

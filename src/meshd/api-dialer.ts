@@ -16,7 +16,7 @@ export class ApiDialer implements Disposable {
   readonly #self: Self
   readonly #clock: Clock
   readonly #maxSockets: number
-  readonly #routes = new Map<NodeId, MemberRoute>()
+  readonly #routes = new Map<NodeId, ApiRoute>()
 
   constructor(self: Self, clock: Clock, maxSockets = 32) {
     this.#self = self
@@ -36,20 +36,10 @@ export class ApiDialer implements Disposable {
     return route
   }
 
-  /** After the identity has changed: calls that run end as they began, later ones begin anew. */
-  renew(): void {
-    for (const { agent } of this.#routes.values()) agent.retire()
-    this.#routes.clear()
-  }
-
   [Symbol.dispose](): void {
     for (const { agent } of this.#routes.values()) agent.destroy()
     this.#routes.clear()
   }
-}
-
-interface MemberRoute extends ApiRoute {
-  readonly agent: MemberAgent
 }
 
 /** Looked at for each new connection: certificates are renewed. */
@@ -70,14 +60,6 @@ class MemberAgent extends Agent {
   constructor(member: ExpectedMember, maxSockets: number) {
     super({ keepAlive: true, maxSockets, maxCachedSessions: 0 })
     this.#member = member
-  }
-
-  /** Nothing is asked over its connections any more once they are idle. */
-  retire(): void {
-    this.maxFreeSockets = 0
-    for (const idle of Object.values(this.freeSockets)) {
-      for (const socket of idle ?? []) socket.destroy()
-    }
   }
 
   override createConnection(options: {

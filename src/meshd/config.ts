@@ -26,7 +26,6 @@ export interface Config {
   readonly labels: Readonly<Record<string, string>>
   /** Null: one per core. */
   readonly ingressWorkers: number | null
-  readonly ingressEngine: 'auto' | 'ring' | 'net'
   readonly availability: 'active' | 'pause' | 'drain'
   readonly logFormat: 'json' | 'pretty'
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
@@ -112,6 +111,9 @@ export function parseConfig(sources: Sources): Config {
     const reason = '--autolock is for a new cluster: who joins one does as it does'
     throw new MeshError({ code: 'config/invalid', reason })
   }
+  if (given.ingressEngine === 'ring') {
+    throw new MeshError({ code: 'config/no-such-engine', engine: 'ring' })
+  }
   return {
     dataDir: given.dataDir,
     socketPath: given.socket,
@@ -129,7 +131,6 @@ export function parseConfig(sources: Sources): Config {
     dockerSocket: given.dockerSocket,
     labels: parseLabels(given),
     ingressWorkers: given.ingressWorkers,
-    ingressEngine: given.ingressEngine,
     availability: given.availability,
     logFormat: given.logFormat ?? (sources.isTerminal ? 'pretty' : 'json'),
     logLevel: given.logLevel,

@@ -1,7 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
-/** Each look wakes the process: 50 a second were a tenth of all that an idle one does. */
-const resolutionMs = 50
+const resolutionMs = 20
 /** One a second is taken. */
 const samplesKept = 60
 

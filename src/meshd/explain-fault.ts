@@ -95,6 +95,11 @@ const explanations: Readonly<Record<string, (fact: Fact) => Explanation>> = {
     why: `its process ended with ${fact('exit')}`,
     hint: 'its own lines in the log above say why',
   }),
+  'config/no-such-engine': (fact) => ({
+    what: `the ingress engine ${fact('engine')} is not there yet`,
+    why: 'this version talks to the kernel through node:net alone',
+    hint: 'leave --ingress-engine away, or say net',
+  }),
   'recovery/no-state': () => ({
     what: 'there is no cluster here to go on with',
     why: 'the data directory holds no state of a manager',

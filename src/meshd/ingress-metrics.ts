@@ -15,17 +15,14 @@ import {
   type TrafficCount,
 } from '../wire/ingress-counts.ts'
 import type { DrainCount, DrainCounts } from './ingress-drains.ts'
-import type { Replacement } from './ingress-supervisor.ts'
 
 interface Counted {
   readonly counts: IngressCounts
   readonly drains: DrainCounts
-  readonly replacement: Replacement
 }
 
 /** What the ingress of this node has counted, with names for whatever still has one. */
-export function ingressMetrics(counted: Counted, view: ClusterView): Metric[] {
-  const { counts, drains, replacement } = counted
+export function ingressMetrics({ counts, drains }: Counted, view: ClusterView): Metric[] {
   const names = new Names(view)
   const ports = counts.ports.map(({ id, ...count }) => ({ labels: names.entry(id), count }))
   const tasks = counts.tasks.map(({ id, ...count }) => ({ labels: names.task(id), count }))
@@ -40,7 +37,6 @@ export function ingressMetrics(counted: Counted, view: ClusterView): Metric[] {
     ...metricsOf('meshd_tunnel_', peerKinds, peers),
     reachable(view, names),
     ...drainMetrics(drains, names),
-    ...replacementMetrics(replacement),
   ]
 }
 
@@ -173,21 +169,6 @@ function drainMetrics({ underWay, byService }: DrainCounts, names: Names): Metri
   }
   return [now, ...metricsOf('meshd_ingress_', kinds, drained)]
 }
-
-const replacementMetrics = ({ takeOvers, isSpareReady }: Replacement): Metric[] => [
-  {
-    name: 'meshd_ingress_take_overs_total',
-    type: 'counter',
-    help: 'How often the ingress of this node was lost and another took over.',
-    samples: [{ value: takeOvers }],
-  },
-  {
-    name: 'meshd_ingress_spare_ready',
-    type: 'gauge',
-    help: 'Whether another ingress could take over at once.',
-    samples: [{ value: Number(isSpareReady) }],
-  },
-]
 
 /** Names for ids; an id for itself once nothing goes by it any more. */
 class Names {

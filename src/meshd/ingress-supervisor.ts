@@ -1,4 +1,5 @@
 import { unreachable } from '../../mesh/base/assert.ts'
+import type { Clock } from '../../mesh/base/clock.ts'
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import { MeshError } from '../../mesh/base/mesh-error.ts'
@@ -9,18 +10,17 @@ import type { FromIngress, PlaceState, TunnelIdentity } from '../wire/ingress-me
 import { ingressVersion } from '../wire/ingress-version.ts'
 import { IngressDrains, type DrainCounts, type DrainSubject } from './ingress-drains.ts'
 import { IngressLink } from './ingress-link.ts'
-import { orderlyEnds, type IngressProcess } from './ingress-process.ts'
-import { IngressSpare, type IngressSpareOptions } from './ingress-spare.ts'
+import { spawnIngress, type IngressProcess, type IngressSettings } from './ingress-process.ts'
 
-export interface Replacement {
-  readonly takeOvers: number
-  readonly isSpareReady: boolean
-}
-
-export interface IngressSupervisorOptions extends IngressSpareOptions {
+export interface IngressSupervisorOptions extends IngressSettings {
+  readonly log: Log
+  readonly clock: Clock
   /** An ingress of another version is replaced. */
   readonly version?: string
 }
+
+/** Exit codes and signals of an ingress that somebody told to end. */
+const orderlyEnds: readonly (number | string | null)[] = [0, 'SIGTERM', 'SIGINT']
 
 const startLimitMs = 15_000
 /** For an old ingress to close its listeners. */
@@ -28,24 +28,19 @@ const retireLimitMs = 3000
 const connectRetryMs = 25
 const firstRestartMs = 100
 const longestRestartMs = 5000
-/** An ingress that has lived for so long did not end because of how it was started. */
-const goodLifeMs = 60_000
 /** A little more than an ingress takes to end when its connections do not. */
 const stopLimitMs = 12_000
 
 /**
  * The daemon's hold on its ingress process: finds the one that runs or starts one, tells it what
- * this node knows, and has a spare take over when it dies. What was told last is told again to
- * every new one.
+ * this node knows, and starts another when it dies. What was told last is told again to every new
+ * one.
  */
 export class IngressSupervisor {
   readonly #options: IngressSupervisorOptions
   readonly #log: Log
   #link: IngressLink | null = null
   #process: IngressProcess | null = null
-  readonly #spare: IngressSpare
-  #usedAtMs = 0
-  #takeOvers = 0
   #identity: TunnelIdentity | null = null
   #table: RouteTable | null = null
   readonly #drains: IngressDrains
@@ -67,7 +62,6 @@ export class IngressSupervisor {
     this.#options = options
     this.#log = options.log
     this.#drains = new IngressDrains(options.clock)
-    this.#spare = new IngressSpare(options)
   }
 
   /** Resolves once an ingress is ready; rejects with `ingress/not-started`. */
@@ -106,22 +100,12 @@ export class IngressSupervisor {
     return this.#table
   }
 
-  /** How often an ingress was lost and followed by another one, and what stands by. */
-  get replacement(): Replacement {
-    return { takeOvers: this.#takeOvers, isSpareReady: this.#spare.isReady }
-  }
-
   get drains(): DrainCounts {
     return this.#drains.counts
   }
 
   get pid(): number | null {
     return this.#link?.pid ?? null
-  }
-
-  /** The process that would take over at once; null while none could. */
-  get sparePid(): number | null {
-    return this.#spare.isReady ? this.#spare.pid : null
   }
 
   setIdentity(identity: NodeIdentity): void {
@@ -180,7 +164,6 @@ export class IngressSupervisor {
   /** With `leaveRunning` the ingress goes on without a daemon, for the next one to adopt. */
   async stop(given: { readonly leaveRunning: boolean }): Promise<void> {
     this.#drains.endAll()
-    this.#spare.stop()
     const link = this.#link
     if (given.leaveRunning || link === null) {
       this.#isStopping = true
@@ -205,8 +188,6 @@ export class IngressSupervisor {
     }
     const facts = { pid: link.pid, running: link.version, ours: this.#version }
     this.#log.info(facts, 'the running ingress is of another version; replacing it')
-    // It serves until its successor could.
-    await this.#spare.load(startLimitMs)
     await link.retire(this.#options.clock, retireLimitMs)
     return false
   }
@@ -217,9 +198,8 @@ export class IngressSupervisor {
 
   async #spawn(): Promise<void> {
     const { clock } = this.#options
-    const child = this.#spare.take()
+    const child = spawnIngress(this.#options)
     this.#process = child
-    child.serve()
     const deadlineMs = clock.monotonicMs() + startLimitMs
     while (clock.monotonicMs() < deadlineMs && !child.hasEnded) {
       const link = await this.#connect()
@@ -239,8 +219,6 @@ export class IngressSupervisor {
 
   #use(link: IngressLink): void {
     this.#link = link
-    this.#usedAtMs = this.#options.clock.monotonicMs()
-    this.#spare.keep()
     this.#appliedVersion = 0
     link.listen({
       onMessage: (message) => this.#receive(message),
@@ -258,6 +236,7 @@ export class IngressSupervisor {
         return
       case 'applied':
         this.#appliedVersion = message.version
+        this.#restarts = 0
         return
       case 'port-conflicts':
         this.#conflicts = message.ports
@@ -303,38 +282,30 @@ export class IngressSupervisor {
       this.#ended.resolve()
       return
     }
-    const lifeMs = this.#options.clock.monotonicMs() - this.#usedAtMs
-    if (lifeMs >= goodLifeMs) this.#restarts = 0
-    const facts = { because, pid: link.pid, spare: this.sparePid }
-    this.#log.error(facts, 'the ingress is gone; another takes over')
-    void this.#restart()
+    this.#log.error({ because, pid: link.pid }, 'the ingress is gone; starting another')
+    this.#planRestart()
+  }
+
+  #planRestart(): void {
+    const delayMs = Math.min(firstRestartMs * 2 ** this.#restarts, longestRestartMs)
+    this.#restarts += 1
+    this.#options.clock.after(delayMs, () => {
+      if (this.#isStopping) return
+      // Its last word was lost, or a signal came before it could hear one: the node was meant.
+      if (orderlyEnds.includes(this.#process?.exit ?? null)) return this.#stopping()
+      void this.#restart()
+    })
   }
 
   async #restart(): Promise<void> {
-    await this.#restartDue()
-    if (this.#isStopping) return
-    // Its last word was lost, or a signal came before it could hear one: the node was meant.
-    if (orderlyEnds.includes(this.#process?.exit ?? null)) return this.#stopping()
     try {
       // It may live and only have lost the connection.
-      if (await this.#adopt()) return
-      await this.#spawn()
-      this.#takeOvers += 1
+      if (!(await this.#adopt())) await this.#spawn()
     } catch (error) {
       this.#log.error({ error: String(error) }, 'the ingress did not start')
-      void this.#restart()
+      if (!this.#isStopping) this.#planRestart()
     }
     if (this.#isStopping) this.#link?.send({ kind: 'shutdown', graceful: true })
-  }
-
-  /** The first time: as soon as it is known how the last one ended. */
-  async #restartDue(): Promise<void> {
-    const delayMs = Math.min(firstRestartMs * 2 ** this.#restarts, longestRestartMs)
-    const delay = new Promise<void>((resolve) => void this.#options.clock.after(delayMs, resolve))
-    const isFirst = this.#restarts === 0
-    this.#restarts += 1
-    const ended = this.#process?.ended
-    await (isFirst && ended !== undefined ? Promise.race([ended, delay]) : delay)
   }
 
   #giveUp(link: IngressLink): void {

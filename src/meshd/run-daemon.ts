@@ -117,7 +117,6 @@ export async function runDaemon(config: Config): Promise<void> {
     listenAddr: config.listenAddr,
     dataPathPort: config.dataPathPort,
     workers: config.ingressWorkers,
-    engine: config.ingressEngine,
     logFormat: config.logFormat,
     logLevel: config.logLevel,
     logName: name,

@@ -12,7 +12,6 @@ import type { ClusterStore } from './cluster-store.ts'
 import type { Config } from './config.ts'
 import type { IngressSupervisor } from './ingress-supervisor.ts'
 import { probe } from './probe.ts'
-import { tlsInfoOf } from './tls-info.ts'
 
 export interface StartAgentOptions {
   readonly config: Config
@@ -80,9 +79,7 @@ export async function startAgent(options: StartAgentOptions, deps: Deps): Promis
   }
   ingress.onReady(showIngress)
   ingress.onPortConflicts(showIngress)
-  node.onIdentity((identity) => agent.setCertificate(tlsInfoOf(identity)))
   await agent.start()
-  agent.setCertificate(tlsInfoOf(node.identity))
   showIngress()
   void feedAgent(agent, { node, store, clock: deps.clock })
   return {

@@ -3,7 +3,6 @@ import type { Clock } from '../../mesh/base/clock.ts'
 import { nodeId, type NodeId } from '../../mesh/base/ids.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import type { Random } from '../../mesh/base/random.ts'
-import { issuerOf } from '../../mesh/identity/issuer.ts'
 import { caDigest, formatJoinToken } from '../../mesh/identity/join-token.ts'
 import { drawUnlockKey } from '../../mesh/identity/unlock-key.ts'
 import type { LocalMeshNode } from '../../mesh/node/local-mesh-node.ts'
@@ -75,7 +74,6 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     ingressPorts: () => (ingress.pid === null ? null : ingressPorts(ingress)),
     drawUnlockKey,
     joinToken: (pem, secret) => formatJoinToken({ caDigest: caDigest(pem), secret }),
-    issuerOf,
     nextRoot,
   })
   scope.defer(() => api.close())
@@ -106,11 +104,7 @@ export async function startApi(options: StartApiOptions, deps: Deps): Promise<As
     { ...deps, log: deps.log.child('control') },
   )
   scope.defer(() => control.close())
-  node.onIdentity((identity) => {
-    control.useIdentity(identity)
-    dialer.renew()
-    streamDialer.renew()
-  })
+  node.onIdentity((identity) => control.useIdentity(identity))
   if (config.metricsAddr !== null) {
     const forScrapers = serve(() => ({ kind: 'scraper' }))
     scope.use(await listenOnAddress(forScrapers, config.metricsAddr))

@@ -193,14 +193,6 @@ export interface NodeSpec {
   readonly Availability: 'active' | 'pause' | 'drain'
 }
 
-/** What a node's certificate rests on; names and keys are DER, base64. */
-export interface TlsInfo {
-  /** PEM; more than one while the authority is being replaced. */
-  readonly TrustRoot: string
-  readonly CertIssuerSubject: string
-  readonly CertIssuerPublicKey: string
-}
-
 export interface NodeDescription {
   readonly Hostname: string
   readonly Platform: { readonly Architecture: string; readonly OS: string }
@@ -209,7 +201,6 @@ export interface NodeDescription {
     readonly EngineVersion: string
     readonly Labels?: Readonly<Record<string, string>>
   }
-  readonly TLSInfo?: TlsInfo
   /** Ours: which runtime runs its tasks. */
   readonly Runtime: 'docker' | 'process'
   /** Ours: where the node answers the API and joins, `host:port`. */

@@ -11,8 +11,7 @@ import type {
 import { withUnlockKey } from './autolock.ts'
 import { authorityTrust, presentAuthority, rotationDue } from './authority-rotation.ts'
 import { clusterClaims, nodeClaims } from './claims.ts'
-import type { Cluster, Node } from './docker.ts'
-import { describedBy } from './node-description.ts'
+import type { Cluster, Node, NodeDescription } from './docker.ts'
 import { beginKeyChange, gossipKeys, isKeyWorn, keyChangeDue } from './gossip-key-ring.ts'
 import { hostOf } from './host-port.ts'
 import { nodeById, nodeView, type NodeView } from './node-view.ts'
@@ -113,13 +112,16 @@ function asLost(node: Node): Node | null {
 
 /** Its state is unknown until the leader sees it among the members. */
 function newNode(newcomer: Newcomer): Node {
+  const description = newcomer.description as unknown as NodeDescription
+  const hasOwnName = newcomer.name !== '' && newcomer.name !== description.Hostname
   return {
     Spec: {
+      ...(hasOwnName && { Name: newcomer.name }),
       Labels: {},
       Role: newcomer.role,
       Availability: newcomer.availability,
     },
-    Description: describedBy(newcomer),
+    Description: description,
     Status: { State: 'unknown', Addr: hostOf(newcomer.controlAddress) },
     ...(newcomer.role === 'manager' && { ManagerStatus: { Addr: newcomer.controlAddress } }),
     Mesh: {

@@ -38,7 +38,8 @@ function descriptionOf(
   { engineReady, description }: NodeRecord,
 ): NodeDescription {
   if (engineReady) return description
-  const { Platform: _, Resources: _unread, Engine: _unknown, ...own } = description
+  const { Hostname, Runtime, ApiAddress } = description
+  const own = { Hostname, Runtime, ...(ApiAddress !== undefined && { ApiAddress }) }
   return { ...body.Description, ...own }
 }
 

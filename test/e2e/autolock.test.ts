@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Cluster, eventually, isUp, runProgram, type Daemon } from '../support/daemon.ts'
@@ -52,35 +52,6 @@ function assertNoKeysInClear(daemon: Daemon): void {
   }
 }
 
-/** Writes down what comes out of every TLS connection of a process, in the clear. */
-const tap = `
-  import { TLSSocket } from 'node:tls'
-  import { appendFileSync } from 'node:fs'
-  const { push } = TLSSocket.prototype
-  TLSSocket.prototype.push = function (chunk, ...rest) {
-    if (chunk) appendFileSync(process.env.HEARD, chunk)
-    return push.call(this, chunk, ...rest)
-  }`
-const listening = (file: string): string[] => [
-  'env',
-  `HEARD=${file}`,
-  `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(tap)}`,
-]
-
-/** Files of others' eyes, core files and lists of processes hold no key, whatever is locked. */
-function assertKeysAreOurs(daemon: Daemon): void {
-  for (const path of filesUnder(dataOf(daemon))) {
-    const isSecret = /PRIVATE KEY|gossipKeys/.test(readFileSync(path, 'latin1'))
-    if (!isSecret && !path.endsWith('.key') && !path.endsWith('lock.json')) continue
-    assert.equal(statSync(path).mode & 0o777, 0o600, path)
-  }
-  for (const name of ['meshd.pid', 'ingress.pid']) {
-    const pid = readFileSync(join(dataOf(daemon), name), 'utf8').trim()
-    assert.match(readFileSync(`/proc/${pid}/limits`, 'utf8'), /Max core file size +0 /)
-    assert.doesNotMatch(readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /PRIVATE|SWMKEY/)
-  }
-}
-
 const lockOf = (daemon: Daemon): string => {
   try {
     return readFileSync(join(dataOf(daemon), 'lock.json'), 'utf8')
@@ -99,8 +70,7 @@ test('managers that were killed wait for the key, and go on when each has been g
   const n2 = await cluster.startNode('manager')
   const n3 = await cluster.startNode('manager')
   const managers = [n1, n2, n3]
-  const heard = join(cluster.dir, 'heard')
-  const worker = await cluster.startNode('worker', { prefix: listening(heard) })
+  const worker = await cluster.startNode('worker')
   const first = await ok(n2, 'swarm', 'unlock-key', '-q')
   assert.match(first, /^SWMKEY-1-[A-Za-z0-9+/]{43}$/)
   assert.ok(n1.log().includes(first), 'the founder tells its operator')
@@ -118,11 +88,7 @@ test('managers that were killed wait for the key, and go on when each has been g
     '8080:80',
     'meshd/whoami',
   )
-  const secret = 'planted-for-managers-only'
-  const elsewhere = ['--constraint', 'node.role==manager', '--env', `SECRET=${secret}`]
-  await ok(n1, ...['service', 'create', '--name', 'private', ...elsewhere, 'meshd/whoami'])
   for (const manager of managers) assertNoKeysInClear(manager)
-  for (const daemon of cluster.daemons) assertKeysAreOurs(daemon)
 
   await Promise.all(managers.map((manager) => manager.killNode()))
   for (const manager of managers) manager.start()
@@ -167,21 +133,6 @@ test('managers that were killed wait for the key, and go on when each has been g
   const again = await unlock(n3, second)
   assert.equal(again.code, 4)
   assert.match(again.stderr, /not locked/)
-
-  await ok(n1, 'swarm', 'ca', '--rotate', '-q')
-  await eventually('the worker has heard of all that', 20_000, () => {
-    return readFileSync(heard, 'latin1').includes('private')
-  })
-  const words = readFileSync(heard, 'latin1')
-  assert.ok(words.includes('CERTIFICATE') && words.includes('CaRotation'), 'it hears the catalog')
-  const tokens: string[] = []
-  for (const role of ['manager', 'worker']) {
-    tokens.push((await ok(n1, 'swarm', 'join-token', '-q', role)).slice(-25))
-  }
-  const kept = ['PRIVATE KEY', 'CaKeyPem', 'JoinSecrets', 'UnlockKey', 'SWMKEY', secret]
-  for (const word of [...kept, first.slice(9), second.slice(9), ...tokens]) {
-    assert.equal(words.includes(word), false, `a worker was told ${word}`)
-  }
 
   await ok(n2, 'swarm', 'update', '--autolock=false')
   await eventually('no manager is locked', 20_000, () => !managers.some(hasLocked))

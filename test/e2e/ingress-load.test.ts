@@ -32,13 +32,7 @@ before(async () => {
   const endpoints = [endpointOf('b', second.nodeId)]
   const start = async (identity: NodeIdentity, listenAddr: string): Promise<void> => {
     const supervisor = await IngressSupervisor.start({
-      ...{
-        dataDir: mkdtempSync(join(dir, 'node-')),
-        listenAddr,
-        dataPathPort,
-        workers: 1,
-        engine: 'auto',
-      },
+      ...{ dataDir: mkdtempSync(join(dir, 'node-')), listenAddr, dataPathPort, workers: 1 },
       ...{ logFormat: 'json', logLevel: 'error', logName: '', log: silentLog, clock: systemClock },
     })
     supervisors.push(supervisor)

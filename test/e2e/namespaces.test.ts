@@ -247,7 +247,6 @@ describe('three nodes on a wire of their own', { skip: namespacesUnavailable() ?
       gossipAddress: ':7946',
       controlAddress: ':2377',
       dataPathAddress: ':4789',
-      word: '0123456789abcdef0123456789abcdef',
       availability: 'active',
       description: {},
     }

@@ -100,7 +100,6 @@ const joinRequests: JoinRequest[] = [
       ...{ tlsProof: 'dGxz', peerProof: 'cGVlcg==' },
     },
     availability: 'active',
-    word: '0123456789abcdef'.repeat(2),
     description: { Hostname: 'n1', Platform: { OS: 'linux' }, Labels: ['a', 1, null] },
   },
 ]

@@ -58,7 +58,6 @@ export async function startApi(
     leave: () => {},
     drawUnlockKey: () => `SWMKEY-1-${'k'.repeat(43)}`,
     joinToken: (_pem, secret) => `SWMTKN-1-digest-${secret}`,
-    issuerOf: (pem) => ({ subject: Buffer.from(`name of ${pem}`), publicKey: Buffer.from(pem) }),
     nextRoot: (given, _catalog, { id }) =>
       given?.certificatesPem === 'BAD'
         ? { refused: 'there is no certificate' }

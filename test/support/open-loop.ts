@@ -66,9 +66,8 @@ export class OpenLoop {
     return this.shots.filter((shot) => shot.error !== null)
   }
 
-  /** Answered or not. */
-  get asked(): number {
-    return this.shots.length + this.#pending.size
+  get inFlight(): number {
+    return this.#pending.size
   }
 
   /** Since it began, as `atMs` of a shot is. */

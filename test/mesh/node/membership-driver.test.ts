@@ -18,20 +18,8 @@ const seedOf = (name: string) => ({
   },
 })
 
-/** Counts how often somebody is woken by it. */
-class CountingClock extends FakeClock {
-  wakes = 0
-
-  override after(delayMs: number, action: () => void): () => void {
-    return super.after(delayMs, () => {
-      this.wakes++
-      action()
-    })
-  }
-}
-
 function cluster(names: readonly string[], eventLoopDelayMs?: () => number) {
-  const clock = new CountingClock()
+  const clock = new FakeClock()
   const random = new SeededRandom(11)
   const network = new MemoryNetwork({ clock, random })
   const seeds = names.map(seedOf)
@@ -115,14 +103,4 @@ test('a name that leaves no room in a packet is refused at the start', () => {
     new MembershipDriver({ ...deps, datagrams, transport }, { self, meta: { ...meta, name } })
   assert.doesNotThrow(() => create('n'.repeat(253)).stop())
   assert.throws(() => create('ä'.repeat(400)), /membership\/meta-too-long/)
-})
-
-test('members that hear one another wake seldom, and say little', () => {
-  const { clock, drivers, seeds } = cluster(['a', 'b', 'c'])
-  for (const driver of drivers) driver.join(seeds)
-  clock.advance(5000)
-  clock.wakes = 0
-  clock.advance(10_000)
-  // Of each a second: ten ticks, ten looks of its twin of a transport, and what comes of probes.
-  assert.ok(clock.wakes < 3 * 10 * 30, `${clock.wakes} wakes`)
 })

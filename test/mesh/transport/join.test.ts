@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, test } from 'node:test'
-import { connect, createServer, type ConnectionOptions, type TLSSocket } from 'node:tls'
+import { connect, createServer, type TLSSocket } from 'node:tls'
 import type { Log, LogFacts } from '../../../mesh/base/log.ts'
 import { silentLog } from '../../../mesh/base/log.ts'
 import { MeshError } from '../../../mesh/base/mesh-error.ts'
@@ -111,7 +111,6 @@ async function newcomer() {
     gossipAddress: ':7946',
     controlAddress: '10.0.0.2:2377',
     dataPathAddress: ':4789',
-    word: '0123456789abcdef0123456789abcdef',
     availability: 'active' as const,
     description: { cpus: 2 },
   }
@@ -136,22 +135,11 @@ const closed = (socket: TLSSocket): Promise<void> =>
     socket.resume()
   })
 
-function joinConnection(at: Running, localAddress = '127.0.0.1'): TLSSocket {
-  const { host, port } = at
-  const options = { host, port, localAddress, ALPNProtocols: [joinAlpn] }
-  const socket = connect({ ...options, rejectUnauthorized: false } as ConnectionOptions)
+function joinConnection(at: Running): TLSSocket {
+  const options = { host: at.host, port: at.port, ALPNProtocols: [joinAlpn] }
+  const socket = connect({ ...options, rejectUnauthorized: false })
   cleanups.push(() => socket.destroy())
   return socket
-}
-
-/** What a machine with a token is answered that comes from there. */
-async function askFrom(localAddress: string, at: Running): Promise<string> {
-  const socket = joinConnection(at, localAddress)
-  socket.write(controlFrame({ ...(await newcomer()), version: 1, secret }))
-  const chunks: Buffer[] = []
-  socket.on('data', (chunk: Buffer) => chunks.push(chunk))
-  await once(socket, 'close')
-  return Buffer.concat(chunks).toString()
 }
 
 /** A log that keeps its warnings. */
@@ -294,34 +282,12 @@ test('an oversized frame, garbage and silence each cost the stranger its connect
   assert.ok('accepted' in (await join(tokenOf(cluster), server)), 'others are still served')
 })
 
-test('more than 64 machines at once from one address are told to come back, others served', async () => {
+test('more than 64 machines at once are told to come back', async () => {
   const cluster = new TestCluster()
   const server = await listen(cluster, { joinTimeoutMs: 20_000 })
   const waiting = Array.from({ length: 64 }, () => joinConnection(server))
   await Promise.all(waiting.map((socket) => once(socket, 'secureConnect')))
   await assert.rejects(join(tokenOf(cluster), server), failsWith('join/refused', /too many/))
-  assert.match(await askFrom('127.0.0.2', server), /"accepted"/)
-})
-
-test('who asks again and again is told to wait, and others are served', async () => {
-  const cluster = new TestCluster()
-  let asked = 0
-  const admitted = admit(cluster)
-  const server = await listen(cluster, {
-    onJoin: (request, remote) => {
-      asked++
-      return admitted(request, remote)
-    },
-  })
-  let answer = ''
-  let tries = 0
-  while (!answer.includes('too many requests') && tries < 400) {
-    tries++
-    answer = await askFrom('127.0.0.1', server)
-  }
-  assert.match(answer, /too many requests/)
-  assert.equal(asked, tries - 1)
-  assert.match(await askFrom('127.0.0.2', server), /"accepted"/)
 })
 
 test('a member may speak HTTP, and the listener says who it is', async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect, type TcpNetConnectOpts } from 'node:net'
+import { connect } from 'node:net'
 import { afterEach, test } from 'node:test'
 import type { NodeId } from '../../../mesh/base/ids.ts'
 import { silentLog, type Log } from '../../../mesh/base/log.ts'
@@ -13,7 +13,6 @@ import type { DialTarget, FrameStream } from '../../../mesh/transport/transport.
 import { systemClock } from '../../../src/runtime/system-clock.ts'
 import { systemRandom } from '../../../src/runtime/system-random.ts'
 import { eventually } from '../../support/eventually.ts'
-import { agreeOnSecurity, knock } from '../../support/strangers.ts'
 import { TestCluster } from '../identity/test-cluster.ts'
 
 const topic = 'test/topic'
@@ -60,11 +59,6 @@ async function stop(transport: Libp2pTransport): Promise<void> {
 
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
 const bytes = (said: string): Uint8Array => new TextEncoder().encode(said)
-
-async function slowEcho(frame: Uint8Array): Promise<Uint8Array> {
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  return frame
-}
 
 /** Connected nodes, each of which has all others as targets. */
 async function mesh(cluster: TestCluster, count: number, given: Given = {}) {
@@ -284,29 +278,6 @@ test('what is no handshake is refused with the reason, and a mere look is not to
   babbler.destroy()
 })
 
-test('half-done upgrades end by themselves, and one address cannot keep members out', async () => {
-  const cluster = new TestCluster()
-  const [self, other] = [await cluster.member(), await cluster.member()]
-  const reasons = new Set<unknown>()
-  const log: Log = { ...silentLog, warn: ({ reason }) => reasons.add(reason) }
-  const inside = await start(self, { log })
-  const at = { ...parseHostPort(inside.address), localAddress: '127.0.0.2' } as TcpNetConnectOpts
-  const begin = `${String.fromCharCode(19)}/multistream/1.0.0\n`
-  const security = `${String.fromCharCode(12)}/mesh-tls/1\n`
-  const half = ['', begin.slice(0, 5), begin, begin + security]
-  let closed = 0
-  for (let at160 = 0; at160 < 160; at160++) {
-    const socket = connect(at).on('error', () => {})
-    socket.once('close', () => closed++).resume()
-    socket.write(half[at160 % half.length] ?? '')
-  }
-  await eventually(() => assert.ok(reasons.has('too many strangers at once')))
-  const outside = await start(other)
-  outside.setTargets([targetOf(self, inside)])
-  await eventually(() => assert.equal(inside.connected().length, 1))
-  await eventually(() => assert.equal(closed, 160))
-})
-
 test('a peer that is not who was dialled is refused', async () => {
   const cluster = new TestCluster()
   const [one, two, absent] = [
@@ -366,64 +337,4 @@ test('a renewed certificate serves new connections', async () => {
   assert.deepEqual(two.connected(), [])
   two.useIdentity({ ...expired, certificatePem: cluster.renew(expired) })
   await eventually(() => assert.deepEqual(one.connected(), [expired.nodeId]))
-})
-
-test('when an authority is trusted no more, there is a new connection first, and nothing is lost', async () => {
-  const cluster = new TestCluster()
-  const next = new TestCluster(1)
-  const received: string[] = []
-  const replaced = new Set<unknown>()
-  const info: Log['info'] = ({ node }, message) => {
-    if (message.startsWith('connection replaced')) replaced.add(node)
-  }
-  const nodes = await mesh(cluster, 2, {
-    log: { ...silentLog, info },
-    prepare: (transport) => {
-      transport.onFrame(frames, (_, frame) => received.push(text(frame)))
-      transport.onRequest(requests, (_, frame) => slowEcho(frame))
-    },
-  })
-  const [one, two] = nodes as [(typeof nodes)[0], (typeof nodes)[0]]
-  const events: string[] = []
-  for (const { transport } of nodes) transport.onConnection((_, event) => events.push(event))
-  let isOver = false
-  const asking = (async () => {
-    for (let asked = 0; !isOver || asked === 0; asked++) {
-      const said = bytes(String(asked))
-      assert.ok(one.transport.send(two.identity.nodeId, frames, said))
-      await two.transport.request(one.identity.nodeId, requests, said, 5000)
-    }
-  })()
-  const both = [cluster, next].map(({ authority }) => authority.caCertificatePem)
-  for (const caCertificatesPem of [both, both.slice(1)]) {
-    for (const { identity, transport } of nodes) {
-      const certificatePem = next.renew(identity)
-      transport.useIdentity({ ...identity, certificatePem, caCertificatesPem })
-    }
-  }
-  await eventually(() => assert.equal(replaced.size, 2))
-  // Until the old connection has ended on both sides.
-  await new Promise((resolve) => setTimeout(resolve, 5000))
-  isOver = true
-  await asking
-  assert.deepEqual(events, [], 'they were connected all the time')
-  assert.deepEqual(
-    received,
-    received.map((_, at) => String(at)),
-  )
-})
-
-test('who comes with our own certificate is reset, and that is all', async () => {
-  const self = await new TestCluster().member()
-  const inside = await start(self)
-  const { host, port } = parseHostPort(inside.address) ?? { host: '', port: 0 }
-  for (let tries = 0; tries < 3; tries++) {
-    const socket = connect({ host, port })
-    await agreeOnSecurity(socket)
-    const credentials = { cert: self.certificatePem, key: self.tlsKeyPem }
-    const knocked = await knock(socket, { alpn: ['mesh-libp2p/1'], credentials, words: 'hello' })
-    assert.ok(knocked.isClosed)
-    assert.equal(knocked.answer.length, 0)
-  }
-  assert.deepEqual(inside.connected(), [])
 })

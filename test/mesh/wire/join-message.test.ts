@@ -16,7 +16,6 @@ const request: JoinRequest = {
   gossipAddress: ':7946',
   controlAddress: '10.0.0.1:2377',
   dataPathAddress: '[2001:db8::1]:4789',
-  word: '0123456789abcdef0123456789abcdef',
   availability: 'active',
   description: { Hostname: 'n1', Platform: { OS: 'linux' } },
 }

@@ -64,10 +64,7 @@ function scrape(node: TestNode): Map<string, number> {
   if (last !== undefined) tally.report(node, last.counts)
   const view = new FakeMesh(systemClock).view()
   const drains = { underWay: 0, byService: new Map() }
-  const replacement = { takeOvers: 0, isSpareReady: false }
-  const lines = expose(ingressMetrics({ counts: tally.sum(), drains, replacement }, view)).split(
-    '\n',
-  )
+  const lines = expose(ingressMetrics({ counts: tally.sum(), drains }, view)).split('\n')
   const series = lines.filter((line) => line !== '' && !line.startsWith('#'))
   return new Map(
     series.map((line) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { beforeEach, test } from 'node:test'
 import { nodeId } from '../../../mesh/base/ids.ts'
 import { silentLog } from '../../../mesh/base/log.ts'
-import { Crew, type CrewOptions, type WorkerEvents } from '../../../src/ingress/crew.ts'
+import { Crew, type WorkerEvents } from '../../../src/ingress/crew.ts'
 import type { FromWorker, ToWorker } from '../../../src/ingress/worker-message.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { tableOf, taskAt } from './test-node.ts'
@@ -37,12 +37,7 @@ beforeEach(() => {
   clock = new FakeClock()
   workers = []
   told = []
-  crew = new Crew(options())
-  crew.complete()
-})
-
-function options(): CrewOptions {
-  return {
+  crew = new Crew({
     size: 2,
     clock,
     log: silentLog,
@@ -57,7 +52,6 @@ function options(): CrewOptions {
       }
     },
     listener: {
-      onLoaded: () => told.push(['loaded']),
       onApplied: (version) => told.push(['applied', version]),
       onListenFailed: (port, code) => told.push(['listen-failed', port, code]),
       onPeerStatus: (node, answers) => told.push(['peer', node, answers]),
@@ -66,8 +60,8 @@ function options(): CrewOptions {
       onWarning: (message) => told.push(['warning', message]),
       onFinished: () => told.push(['finished']),
     },
-  }
-}
+  })
+})
 
 function worker(at: number): FakeWorker {
   const found = workers[at]
@@ -76,16 +70,6 @@ function worker(at: number): FakeWorker {
 }
 
 const web = { protocol: 'tcp', host: '127.0.0.1', port: 80 } as const
-
-test('it begins with one worker, and hires the others when there is work', () => {
-  const spare = new Crew(options())
-  assert.equal(workers.length, 3)
-  worker(2).say({ kind: 'loaded' })
-  assert.deepEqual(told, [['loaded']])
-  spare.complete()
-  spare.complete()
-  assert.equal(workers.length, 4)
-})
 
 test('a table counts as applied once every worker follows it', () => {
   const { version } = tableOf(self, { port: 80 })

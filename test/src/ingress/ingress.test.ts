@@ -32,7 +32,6 @@ let heard: ToWorker[]
 let workers: WorkerEvents[]
 let told: FromIngress[]
 let hasFinished: boolean
-let hasLoaded: boolean
 let written: LogFacts[]
 let ingress: Ingress
 
@@ -44,21 +43,11 @@ beforeEach(() => {
   workers = []
   told = []
   hasFinished = false
-  hasLoaded = false
   written = []
   start('127.0.0.1')
 })
 
 function start(listenAddress: string): void {
-  create(listenAddress)
-  const control = {
-    send: (message: FromIngress) => told.push(message),
-    stopListening: () => {},
-  }
-  ingress.serve(control as unknown as ControlServer)
-}
-
-function create(listenAddress: string): void {
   ingress = new Ingress(
     { listenAddress, dataPathPort, workers: 1, version: '1' },
     {
@@ -72,14 +61,16 @@ function create(listenAddress: string): void {
         workers.push(events)
         return { post: (message) => heard.push(message), terminate: () => {} }
       },
-      onLoaded: () => {
-        hasLoaded = true
-      },
       onFinished: () => {
         hasFinished = true
       },
     },
   )
+  const control = {
+    send: (message: FromIngress) => told.push(message),
+    stopListening: () => {},
+  }
+  ingress.attach(control as unknown as ControlServer)
 }
 
 afterEach(() => ingress.receive({ kind: 'shutdown', graceful: false }))
@@ -100,18 +91,6 @@ function publish(...listeners: Partial<Listener>[]): void {
   const published = listeners.map((listener) => ({ ...web, ...listener }))
   ingress.receive({ kind: 'routes', table: { ...table, listeners: published } })
 }
-
-test('a spare touches no port, and says when it could', () => {
-  ingress.receive({ kind: 'shutdown', graceful: false })
-  heard = []
-  told = []
-  hasLoaded = false
-  create('127.0.0.1')
-  workers.at(-1)?.onMessage({ kind: 'loaded' })
-  clock.advance(aloneLimitMs)
-  assert.deepEqual(places(), { listening: [], dataPath: false })
-  assert.deepEqual([hasLoaded, told, hasFinished], [true, [], true])
-})
 
 test('workers listen on what is free, and on the rest as soon as it is', () => {
   taken.add(81)

@@ -1,10 +1,8 @@
-import assert from 'node:assert/strict'
 import { silentLog } from '../../../mesh/base/log.ts'
 import type { NodeIdentity } from '../../../mesh/identity/node-identity.ts'
 import { IngressSupervisor } from '../../../src/meshd/ingress-supervisor.ts'
 import type { RouteTable } from '../../../src/routing/route-table.ts'
 import { systemClock } from '../../../src/runtime/system-clock.ts'
-import { eventually } from '../../support/eventually.ts'
 
 /** A daemon that only leads an ingress, to be killed by the test that forked it. */
 interface Order {
@@ -23,16 +21,13 @@ async function lead(order: Order): Promise<void> {
   const supervisor = await IngressSupervisor.start({
     ...order.options,
     workers: 1,
-    engine: 'auto',
     logFormat: 'json',
     logLevel: 'info',
     logName: '',
     log: silentLog,
     clock: systemClock,
-    spareAfterMs: 0,
   })
   supervisor.setIdentity(order.identity)
   supervisor.setRoutes(order.table)
-  await eventually(() => assert.ok(supervisor.sparePid !== null))
-  process.send?.({ sparePid: supervisor.sparePid })
+  process.send?.('leads')
 }

@@ -40,8 +40,7 @@ const counts: IngressCounts = {
   ],
 }
 const drains = { underWay: 1, byService: new Map([['s1', { begun: 4, overdue: 1 }]]) }
-const replacement = { takeOvers: 3, isSpareReady: true }
-const text = expose(ingressMetrics({ counts, drains, replacement }, mesh.view()))
+const text = expose(ingressMetrics({ counts, drains }, mesh.view()))
 const lines = text.split('\n')
 
 const tells = (line: string): void => assert.ok(lines.includes(line), `${line}\n---\n${text}`)
@@ -77,11 +76,6 @@ test('tunnels are told by the name of the peer, drains by service', () => {
   tells('meshd_ingress_draining_tasks 1')
 })
 
-test('take-overs are told, and whether one could follow at once', () => {
-  tells('meshd_ingress_take_overs_total 3')
-  tells('meshd_ingress_spare_ready 1')
-})
-
 test('every name is declared once, and ends as Prometheus would have it', () => {
   const declared = lines.flatMap((line) => /^# TYPE (\S+) (\S+)$/.exec(line)?.slice(1) ?? [])
   const names = declared.filter((_, at) => at % 2 === 0)
@@ -107,7 +101,7 @@ test('however much there is to count, a scrape has a bound', () => {
     peers: full(countLimits.peers, peer),
   }
   assert.deepEqual(ingressCounts.parse(most), most)
-  const series = expose(ingressMetrics({ counts: most, drains, replacement }, mesh.view()))
+  const series = expose(ingressMetrics({ counts: most, drains }, mesh.view()))
     .split('\n')
     .filter((line) => line !== '' && !line.startsWith('#'))
   assert.ok(series.length < 26_000, String(series.length))

@@ -1,5 +1,5 @@
 /** A manager in a process of its own: `follower.ts BLOCK NUMBER TOKEN`; ends with whoever started it. */
-import { RealNodes } from '../../test/mesh/node/real-nodes.ts'
+import { RealNodes } from '../test/mesh/node/real-nodes.ts'
 
 const [block = '', number = '', token = ''] = process.argv.slice(2)
 const nodes = new RealNodes(block)
