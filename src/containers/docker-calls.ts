@@ -16,18 +16,25 @@ export class DockerCalls {
     action: (signal: AbortSignal) => Promise<T>,
     timeoutMs: number = callTimeoutMs,
   ): Promise<T> {
-    const controller = new AbortController()
-    const { promise: late, reject } = Promise.withResolvers<never>()
-    const cancel = this.#clock.after(timeoutMs, () => {
-      reject(engineFault('engine/unreachable', `no answer within ${timeoutMs / 1000} s`))
-      controller.abort()
-    })
+    const late = new AbortController()
+    const cancel = this.#clock.after(timeoutMs, () =>
+      late.abort(engineFault('engine/unreachable', `no answer within ${timeoutMs / 1000} s`)),
+    )
     try {
-      return await Promise.race([action(controller.signal), late])
-    } catch (error) {
-      throw faultOf(error)
+      return await this.until(late.signal, action)
     } finally {
       cancel()
+    }
+  }
+
+  /** Ends with the reason of `late` when that comes first: for whoever has limits of its own. */
+  async until<T>(late: AbortSignal, action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { promise: ended, reject } = Promise.withResolvers<never>()
+    late.addEventListener('abort', () => reject(late.reason), { once: true })
+    try {
+      return await Promise.race([action(late), ended])
+    } catch (error) {
+      throw faultOf(error)
     }
   }
 

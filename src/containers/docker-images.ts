@@ -3,7 +3,7 @@ import type { Clock } from '../../mesh/base/clock.ts'
 import type { Log } from '../../mesh/base/log.ts'
 import { isWhoami } from './builtin-image.ts'
 import type { CreateWatch } from './container-engine.ts'
-import { type DockerCalls, faultOf } from './docker-calls.ts'
+import type { DockerCalls } from './docker-calls.ts'
 import { becauseOf, engineFault, isUnreachable } from './engine-fault.ts'
 import { readJsonLines } from './json-lines.ts'
 import { PullProgress } from './pull-progress.ts'
@@ -125,9 +125,9 @@ export class DockerImages {
     { signal: unwanted, progress, image }: CreateWatch & { readonly image: string },
   ): Promise<void> {
     const sums = new PullProgress(image)
-    const late = Promise.withResolvers<never>()
+    const late = new AbortController()
     const isLate = (because: string): void =>
-      late.reject(engineFault('engine/registry-silent', because))
+      late.abort(engineFault('engine/registry-silent', because))
     using silence = new Silence({
       clock: this.#clock,
       limitMs: silenceLimitMs,
@@ -137,23 +137,18 @@ export class DockerImages {
     const endLimit = this.#clock.after(transferTimeoutMs, () =>
       isLate(`not done after ${transferTimeoutMs / 60_000} minutes`),
     )
-    const controller = new AbortController()
-    const follow = async (): Promise<void> => {
-      const stream = await begin(AbortSignal.any([controller.signal, unwanted]))
-      for await (const line of readJsonLines(stream as AsyncIterable<Buffer>)) {
-        silence.heard()
-        if (typeof line['error'] === 'string') throw engineFault('engine/refused', line['error'])
-        sums.add(line)
-        progress(sums.text)
-      }
-    }
     try {
-      await Promise.race([follow(), late.promise])
-    } catch (error) {
-      throw faultOf(error)
+      await this.#calls.until(late.signal, async (signal) => {
+        const stream = await begin(AbortSignal.any([signal, unwanted]))
+        for await (const line of readJsonLines(stream as AsyncIterable<Buffer>)) {
+          silence.heard()
+          if (typeof line['error'] === 'string') throw engineFault('engine/refused', line['error'])
+          sums.add(line)
+          progress(sums.text)
+        }
+      })
     } finally {
       endLimit()
-      controller.abort()
     }
   }
 }
