@@ -16,7 +16,7 @@ export interface TaskLog {
   readonly place: LogPlace | null
 }
 
-type Deps = Pick<ApiDeps, 'taskLogs' | 'view' | 'clock'>
+type Deps = Pick<ApiDeps, 'node' | 'taskLogs' | 'view' | 'clock'>
 
 /** A container that has not started, or an engine that does not answer, is asked again after this. */
 const againMs = 500
@@ -71,19 +71,13 @@ export class LocalLog {
     return { ...query, tail: null, since }
   }
 
-  /** Of this very node, for people. */
-  get #nodeName(): string {
-    const { catalog } = this.#deps.view()
-    const node = taskById(catalog, this.#task)?.node ?? null
-    const view = node === null ? undefined : nodeById(catalog, node)
-    return `node ${view?.name ?? node ?? 'of this daemon'}`
-  }
-
   *#complain(error: unknown): Generator<TaskLine> {
     if (this.#hasComplained) return
     this.#hasComplained = true
-    const text = `the log of task ${this.#task} on ${this.#nodeName} cannot be read: ${reasonOf(error)}`
-    yield note({ task: this.#task, text, nowMs: this.#deps.clock.nowMs() })
+    const { node, view, clock } = this.#deps
+    const name = nodeById(view().catalog, node.self)?.name ?? node.self
+    const text = `the log of task ${this.#task} on node ${name} cannot be read: ${reasonOf(error)}`
+    yield note({ task: this.#task, text, nowMs: clock.nowMs() })
   }
 }
 
