@@ -11,7 +11,7 @@ import {
   RaftAssembler,
 } from '../wire/raft-message.ts'
 
-const raftProtocol = '/mesh/raft/2'
+export const raftProtocol = '/mesh/raft/2'
 
 /** Long messages (snapshots) leave in portions, so that heartbeats find room between them. */
 const portionMs = 20

@@ -1,7 +1,8 @@
 import type { NodeId } from '../../mesh/base/ids.ts'
 import type { Random } from '../../mesh/base/random.ts'
-import type { NetworkFaults, Sending } from '../support/memory-network.ts'
+import { raftProtocol } from '../../mesh/node/raft-link.ts'
 import type { Message } from '../../mesh/raft/types.ts'
+import type { NetworkFaults, Sending } from '../support/memory-network.ts'
 import { readMessage } from './raft-frames.ts'
 import type { Tally } from './tally.ts'
 
@@ -41,7 +42,7 @@ export class RaftNetwork implements NetworkFaults {
   }
 
   travel(from: NodeId, to: NodeId, sending: Sending | null): readonly number[] {
-    const message = sending?.protocol === '/mesh/raft/2' ? readMessage(sending.frame) : null
+    const message = sending?.protocol === raftProtocol ? readMessage(sending.frame) : null
     if (message !== null) this.#deps.onMessage(from, to, message)
     const { random, tally } = this.#deps
     const { lossChance, strayChance } = this.weather

@@ -6,6 +6,7 @@ import {
   create,
   gone,
   ok,
+  patienceMs,
   running,
   servingAll,
   showsEngine,
@@ -91,7 +92,7 @@ export const storiesOfFailingEngines: readonly Story[] = [
       assert.ok(lost)
       await engine.kill()
       await engine.restart()
-      await eventually('three run', 60_000, async () => {
+      await eventually('three run', patienceMs, async () => {
         const now = await allContainers(stage, 'mortal')
         return now.length === 3 && !now.includes(lost)
       })

@@ -12,12 +12,6 @@ export interface Story {
   readonly tell: (stage: EngineStage) => Promise<void>
 }
 
-/** Told in this order: each story finds what the ones before have left. */
-export interface Chapter {
-  readonly name: string
-  readonly stories: readonly Story[]
-}
-
 /** Of the service `web`. */
 export const port = 18_080
 export const patienceMs = 60_000
